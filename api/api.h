@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The face of api/: the REST interface of a node. It knows HTTP, JSON and the contract in openapi/;
+// it reads the live state itself and hands every mutation, encoded, to the backend port that the
+// server plugs in. Nothing here waits: a request whose answer is not there yet is parked.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/blob.h"
+#include "base/failure.h"
+#include "base/fifo.h"
+#include "storage/live.h"
+#include "paxos/types.h"
+
+// A mutation on its way through the replica. The api fills it, the backend completes it exactly once.
+struct submission {
+    struct fifo_link link;  // the backend's, while it holds the submission
+    struct blob *command;   // encoded (storage/command.h); the submission's reference
+    uint64_t deadline_ns;   // clock_monotonic_ns by which it must be answered
+    bool shrinks;           // only deletes: admitted while the disk is nearly full
+    uint64_t received_ns;   // clock_monotonic_ns when the request was complete
+    // Called from any thread, once, after submit returned or before. error is OK with an encoded
+    // result (one reference passes over), or why there is none (NO_LEADER, OUTCOME_UNKNOWN,
+    // DISK_FULL, OVERLOADED, DRAINING, ...) with NULL.
+    void (*complete)(struct submission *submission, enum error error, struct blob *result);
+};
+
+enum member_role { ROLE_STARTING, ROLE_FOLLOWER, ROLE_CANDIDATE, ROLE_LEADER, ROLE_LEARNER };
+
+struct member_status {
+    uint16_t id;
+    enum member_role role;
+    char peer[256];     // "host:port", empty for a cluster of one
+    uint64_t zxid;      // last known
+    uint64_t lag_zxids; // behind this node's view of the leader
+    bool healthy;
+};
+
+// What /v1/cluster and /readyz tell.
+struct node_status {
+    uint8_t cluster[16];
+    uint16_t node;
+    uint16_t leader; // 0 while there is none
+    struct ballot ballot;
+    uint64_t config_epoch;
+    uint64_t zxid;         // applied here
+    paxos_slot decided;
+    paxos_slot applied;
+    bool serving;          // in quorum and caught up: /readyz is 200
+    bool draining;
+    bool disk_full;        // writes other than deletes are refused
+    char reason[160];      // why not serving, for a person; empty when serving
+    size_t member_count;
+    struct member_status members[PAXOS_VOTERS_MAX];
+};
+
+// The port to the server. Thread: any.
+struct api_backend {
+    void *context;
+    struct live *live; // what reads look at
+    // Takes the submission until it is completed. It may complete before this returns.
+    void (*submit)(void *context, struct submission *submission);
+    void (*status)(void *context, struct node_status *status);
+    // Whether a linearizable read may look at the live state now (a single voter that leads: yes).
+    // Otherwise the error to answer with.
+    enum error (*read_allowed)(void *context);
+};
+
+// Every limit is an option of the daemon (server/config.c has names, defaults and bounds).
+struct api_limits {
+    uint32_t connections;             // open at once; above: 503
+    uint32_t connections_per_address; // above: 429
+    uint32_t workers;                 // HTTP threads, >= 2
+    uint32_t url_bytes;               // above: 414
+    uint32_t header_bytes;            // of the whole head; above: 431
+    uint32_t body_bytes;              // above: 413
+    uint64_t bodies_bytes;            // request bodies held in memory at once; above: 503
+    uint32_t json_depth;              // above: 400
+    uint32_t multi_ops;               // above: 400
+    uint32_t delete_nodes;            // nodes of one recursive delete; above: 422
+    uint32_t list_items;              // largest page; a greater ?limit= is 400
+    uint32_t page_bytes;              // a page is cut behind the item that passes this
+    uint64_t request_timeout_ms;      // from the first byte of a request to its last; then 408 or close
+    uint64_t idle_timeout_ms;         // a connection without a request is closed
+    uint64_t wait_default_ms;         // without Prefer: wait
+    uint64_t wait_max_ms;             // bound of Prefer: wait
+    uint64_t key_retention_ms;        // Idempotency-Key outcomes
+    uint32_t key_capacity;            // ... and how many
+};
+
+struct api_options {
+    const char *listen;              // "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one
+    const char *const *allowed_hosts; // NULL-terminated: names accepted in Host beside IP literals
+                                      // and localhost, while listening on loopback
+    const char *const *allowed_origins; // NULL-terminated: origins whose pages may write; none in
+                                        // the default configuration
+    struct api_limits limits;
+};
+
+struct api;
+
+// Starts listening and serving. The backend must outlive the api. Errors: IO or USAGE with a
+// sentence that names the address.
+enum error api_start(const struct api_options *options, const struct api_backend *backend,
+                     struct api **api, struct failure *failure);
+// The port that was bound.
+uint16_t api_port(const struct api *api);
+// Stops accepting, answers what is under way (parked requests must have been completed or be
+// completed by the backend meanwhile), closes the connections, and frees everything. NULL allowed.
+void api_drain(struct api *api);  // new requests get Connection: close; returns at once
+void api_stop(struct api *api);
