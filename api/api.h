@@ -15,13 +15,14 @@
 #include "storage/live.h"
 #include "paxos/types.h"
 
-// A mutation on its way through the replica. The api fills it, the backend completes it exactly once.
+// A mutation on its way through the replica. The api fills it, the backend completes it exactly
+// once.
 struct submission {
-    struct fifo_link link;  // the backend's, while it holds the submission
-    struct blob *command;   // encoded (storage/command.h); the submission's reference
-    uint64_t deadline_ns;   // clock_monotonic_ns by which it must be answered
-    bool shrinks;           // only deletes: admitted while the disk is nearly full
-    uint64_t received_ns;   // clock_monotonic_ns when the request was complete
+    struct fifo_link link; // the backend's, while it holds the submission
+    struct blob *command;  // encoded (storage/command.h); the submission's reference
+    uint64_t deadline_ns;  // clock_monotonic_ns by which it must be answered
+    bool shrinks;          // only deletes: admitted while the disk is nearly full
+    uint64_t received_ns;  // clock_monotonic_ns when the request was complete
     // Called from any thread, once, after submit returned or before. error is OK with an encoded
     // result (one reference passes over), or why there is none (NO_LEADER, OUTCOME_UNKNOWN,
     // DISK_FULL, OVERLOADED, DRAINING, ...) with NULL.
@@ -46,13 +47,13 @@ struct node_status {
     uint16_t leader; // 0 while there is none
     struct ballot ballot;
     uint64_t config_epoch;
-    uint64_t zxid;         // applied here
+    uint64_t zxid; // applied here
     paxos_slot decided;
     paxos_slot applied;
-    bool serving;          // in quorum and caught up: /readyz is 200
+    bool serving; // in quorum and caught up: /readyz is 200
     bool draining;
-    bool disk_full;        // writes other than deletes are refused
-    char reason[160];      // why not serving, for a person; empty when serving
+    bool disk_full;   // writes other than deletes are refused
+    char reason[160]; // why not serving, for a person; empty when serving
     size_t member_count;
     struct member_status members[PAXOS_VOTERS_MAX];
 };
@@ -83,16 +84,16 @@ struct api_limits {
     uint32_t delete_nodes;            // nodes of one recursive delete; above: 422
     uint32_t list_items;              // largest page; a greater ?limit= is 400
     uint32_t page_bytes;              // a page is cut behind the item that passes this
-    uint64_t request_timeout_ms;      // from the first byte of a request to its last; then 408 or close
-    uint64_t idle_timeout_ms;         // a connection without a request is closed
-    uint64_t wait_default_ms;         // without Prefer: wait
-    uint64_t wait_max_ms;             // bound of Prefer: wait
-    uint64_t key_retention_ms;        // Idempotency-Key outcomes
-    uint32_t key_capacity;            // ... and how many
+    uint64_t request_timeout_ms; // from the first byte of a request to its last; then 408 or close
+    uint64_t idle_timeout_ms;    // a connection without a request is closed
+    uint64_t wait_default_ms;    // without Prefer: wait
+    uint64_t wait_max_ms;        // bound of Prefer: wait
+    uint64_t key_retention_ms;   // Idempotency-Key outcomes
+    uint32_t key_capacity;       // ... and how many
 };
 
 struct api_options {
-    const char *listen;              // "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one
+    const char *listen;               // "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one
     const char *const *allowed_hosts; // NULL-terminated: names accepted in Host beside IP literals
                                       // and localhost, while listening on loopback
     const char *const *allowed_origins; // NULL-terminated: origins whose pages may write; none in
@@ -110,5 +111,5 @@ enum error api_start(const struct api_options *options, const struct api_backend
 uint16_t api_port(const struct api *api);
 // Stops accepting, answers what is under way (parked requests must have been completed or be
 // completed by the backend meanwhile), closes the connections, and frees everything. NULL allowed.
-void api_drain(struct api *api);  // new requests get Connection: close; returns at once
+void api_drain(struct api *api); // new requests get Connection: close; returns at once
 void api_stop(struct api *api);

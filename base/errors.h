@@ -45,8 +45,7 @@ enum outcome {
       "The request did not arrive in time")                                                        \
     X(NODE_EXISTS, -110, "NODEEXISTS", "node-exists", 409, NOT_APPLIED, false,                     \
       "The znode exists already")                                                                  \
-    X(NOT_EMPTY, -111, "NOTEMPTY", "not-empty", 409, NOT_APPLIED, false,                           \
-      "The znode has children")                                                                    \
+    X(NOT_EMPTY, -111, "NOTEMPTY", "not-empty", 409, NOT_APPLIED, false, "The znode has children") \
     X(NO_CHILDREN_FOR_EPHEMERALS, -108, "NOCHILDRENFOREPHEMERALS", "no-children-for-ephemerals",   \
       409, NOT_APPLIED, false, "An ephemeral znode cannot have children")                          \
     X(RUNTIME_INCONSISTENCY, -2, "RUNTIMEINCONSISTENCY", "runtime-inconsistency", 409,             \
@@ -83,8 +82,7 @@ enum outcome {
       "The server failed in a way that it should not")                                             \
     X(OVERLOADED, 0, "OVERLOADED", "overloaded", 503, NOT_APPLIED, true,                           \
       "The server has as much work queued as it accepts")                                          \
-    X(STARTING, 0, "STARTING", "starting", 503, NOT_APPLIED, true,                                 \
-      "The server is still starting")                                                              \
+    X(STARTING, 0, "STARTING", "starting", 503, NOT_APPLIED, true, "The server is still starting") \
     X(DRAINING, 0, "DRAINING", "draining", 503, NOT_APPLIED, true, "The server is shutting down")  \
     X(NO_LEADER, 0, "NO-LEADER", "no-leader", 503, NOT_APPLIED, true,                              \
       "There is no leader at the moment")                                                          \

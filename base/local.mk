@@ -11,6 +11,7 @@ base_libbase_a_SOURCES = \
 	base/fifo.h \
 	base/hash.c base/hash.h \
 	base/log.c base/log.h \
+	base/mailbox.c base/mailbox.h \
 	base/memory.c base/memory.h \
 	base/random.c base/random.h \
 	base/utf8.c base/utf8.h

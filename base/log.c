@@ -69,6 +69,11 @@ void log_write(enum log_level level, const char *message, const char *pairs, ...
     (void)ignored;
 }
 
+void log_event(enum log_level level, const char *message)
+{
+    log_write(level, message, "%s", "");
+}
+
 const char *log_quote(char into[LOG_QUOTED_MAX], const char *text)
 {
     size_t length = 0;

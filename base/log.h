@@ -20,6 +20,9 @@ bool log_parse_level(const char *text, enum log_level *level);
 void log_write(enum log_level level, const char *message, const char *pairs, ...)
     __attribute__((format(printf, 3, 4)));
 
-enum { LOG_QUOTED_MAX = 256 };
+// A line without pairs. Thread: any.
+void log_event(enum log_level level, const char *message);
+
+enum { LOG_QUOTED_MAX = 768 };
 // Quotes and escapes text into `into` (LOG_QUOTED_MAX bytes), cutting what does not fit.
 const char *log_quote(char into[LOG_QUOTED_MAX], const char *text);

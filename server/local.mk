@@ -1,4 +1,19 @@
 # server/: the daemon. main, options, the core loop, the driver and its threads.
 noinst_LIBRARIES += server/libserver.a
 server_libserver_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
-server_libserver_a_SOURCES =
+server_libserver_a_SOURCES = \
+	server/applier.c server/applier.h \
+	server/core_loop.c server/core_loop.h \
+	server/fatal.c server/fatal.h \
+	server/journal_writer.c server/journal_writer.h \
+	server/keeper.c server/keeper.h \
+	server/node.c server/node.h \
+	server/options.c server/options.h \
+	server/pending.c server/pending.h \
+	server/recovery.c server/recovery.h \
+	server/replica.c server/replica.h
+
+sbin_PROGRAMS += curlewd
+curlewd_SOURCES = server/main.c
+curlewd_LDADD = server/libserver.a api/libapi.a storage/libstorage.a paxos/libpaxos.a \
+	base/libbase.a $(UV_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS) $(LMDB_LIBS)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints: the whole state at one slot as one file of sorted, checksummed records. The same file
-// starts a node, brings a lagging peer up to date and is a backup.
+// Checkpoints: the whole state at one slot as one file of sorted, checksummed records. The same
+// file starts a node, brings a lagging peer up to date and is a backup.
 //
 // File "checkpoint/<slot, 16 hex digits>": header (magic, format version, cluster id, node,
 // incarnation, state position), chunks of rows with a checksum each, trailer with the row count and

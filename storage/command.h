@@ -43,41 +43,41 @@ enum op_type {
 };
 
 enum op_flag {
-    OP_SEQUENTIAL = 1,    // CREATE: append the parent's child counter, ten digits
-    OP_PARENTS = 2,       // CREATE, PUT: create missing ancestors, persistent and empty
-    OP_NULL_DATA = 4,     // CREATE, SET, PUT: the node has no data, which is not empty data
-    OP_HAS_VERSION = 8,   // PUT: `version` was given, so the node must exist
-    OP_MUST_EXIST = 16,   // If-Match: *
+    OP_SEQUENTIAL = 1,      // CREATE: append the parent's child counter, ten digits
+    OP_PARENTS = 2,         // CREATE, PUT: create missing ancestors, persistent and empty
+    OP_NULL_DATA = 4,       // CREATE, SET, PUT: the node has no data, which is not empty data
+    OP_HAS_VERSION = 8,     // PUT: `version` was given, so the node must exist
+    OP_MUST_EXIST = 16,     // If-Match: *
     OP_MUST_NOT_EXIST = 32, // If-None-Match: *
-    OP_PARTIAL = 64,      // DELETE_TREE: delete the first `limit` nodes, leaves first, if there are
-                          // more; without it more than `limit` is TOO_MANY_NODES
+    OP_PARTIAL = 64, // DELETE_TREE: delete the first `limit` nodes, leaves first, if there are
+                     // more; without it more than `limit` is TOO_MANY_NODES
 };
 
 // One operation. Strings are borrowed: they point into the caller's or the decoded bytes.
 struct op {
-    uint8_t type;         // enum op_type
-    uint8_t kind;         // enum znode_kind; CREATE
-    uint16_t flags;       // enum op_flag
-    const char *path;     // not NUL-terminated
+    uint8_t type;     // enum op_type
+    uint8_t kind;     // enum znode_kind; CREATE
+    uint16_t flags;   // enum op_flag
+    const char *path; // not NUL-terminated
     size_t path_length;
-    const uint8_t *data;  // NULL when data_length is 0
+    const uint8_t *data; // NULL when data_length is 0
     size_t data_length;
-    int32_t version;      // expected version, -1 = any (rule O1)
-    uint32_t limit;       // DELETE_TREE: nodes
-    uint8_t match_count;  // If-Match: mzxid must be one of match[]; 0 = no such condition
+    int32_t version;     // expected version, -1 = any (rule O1)
+    uint32_t limit;      // DELETE_TREE: nodes
+    uint8_t match_count; // If-Match: mzxid must be one of match[]; 0 = no such condition
     uint64_t match[COMMAND_MATCH_MAX];
 };
 
 // A command: one op, or a multi of several, executed all or nothing at one zxid.
 struct command {
-    bool multi;                 // failures are reported per op, even for a single op
-    uint32_t op_count;          // >= 1
-    const uint8_t *key;         // Idempotency-Key, NULL when there is none
-    size_t key_length;          // 1..COMMAND_KEY_MAX
-    struct hash128 identity;    // of method, target, preconditions, session and body
-    uint64_t key_retention_us;  // log time for which the outcome is kept
-    uint32_t key_capacity;      // keyed commands fail with KEYS_FULL when so many are kept
-    struct reader ops;          // decoded commands: the encoded ops, read with command_next_op
+    bool multi;                // failures are reported per op, even for a single op
+    uint32_t op_count;         // >= 1
+    const uint8_t *key;        // Idempotency-Key, NULL when there is none
+    size_t key_length;         // 1..COMMAND_KEY_MAX
+    struct hash128 identity;   // of method, target, preconditions, session and body
+    uint64_t key_retention_us; // log time for which the outcome is kept
+    uint32_t key_capacity;     // keyed commands fail with KEYS_FULL when so many are kept
+    struct reader ops;         // decoded commands: the encoded ops, read with command_next_op
 };
 
 // Encoding: command_encode_begin, then op_count times command_encode_op. `ops` is ignored.
@@ -112,11 +112,11 @@ enum op_result_flag {
 };
 
 struct op_result {
-    uint8_t type;        // enum op_type
-    uint8_t error;       // enum error of this op; RUNTIME_INCONSISTENCY behind the failing one (M8)
-    uint8_t flags;       // enum op_result_flag
-    uint32_t deleted;    // DELETE_TREE: nodes; TOO_MANY_NODES: 0
-    const char *path;    // borrowed from the encoded result
+    uint8_t type;     // enum op_type
+    uint8_t error;    // enum error of this op; RUNTIME_INCONSISTENCY behind the failing one (M8)
+    uint8_t flags;    // enum op_result_flag
+    uint32_t deleted; // DELETE_TREE: nodes; TOO_MANY_NODES: 0
+    const char *path; // borrowed from the encoded result
     size_t path_length;
     struct stat_fields stat;
 };

@@ -4,9 +4,10 @@
 // tears and damages what was not synced.
 //
 // Names are relative to the data directory ("journal/0000000000000001"). Every operation answers
-// ERROR_IO on failure, ERROR_DISK_FULL for ENOSPC/EDQUOT, ERROR_MISSING where a file does not exist.
-// A failed write or sync is final for the caller: it must not be retried (see docs/architecture.md).
-// Thread: a disk may be used by any thread; one file by one thread at a time, reads apart.
+// ERROR_IO on failure, ERROR_DISK_FULL for ENOSPC/EDQUOT, ERROR_MISSING where a file does not
+// exist. A failed write or sync is final for the caller: it must not be retried (see
+// docs/architecture.md). Thread: a disk may be used by any thread; one file by one thread at a
+// time, reads apart.
 #pragma once
 
 #include <stdbool.h>

@@ -3,10 +3,10 @@
 // zero-filled segment files. One group is one write and one flush; groups are never rewritten.
 //
 // Fault model: a 512-byte sector is written whole or not at all, and of the last group whose flush
-// did not return any subset of sectors may be missing. Exactly that is repaired at opening; anything
-// else is damage: the journal refuses to open and says which file, offset and field are wrong. How
-// an operator can break the promises: editing or copying back single files of the directory, storage
-// that lies about flushes, running two copies of one directory.
+// did not return any subset of sectors may be missing. Exactly that is repaired at opening;
+// anything else is damage: the journal refuses to open and says which file, offset and field are
+// wrong. How an operator can break the promises: editing or copying back single files of the
+// directory, storage that lies about flushes, running two copies of one directory.
 #pragma once
 
 #include "base/failure.h"
@@ -26,12 +26,11 @@ enum {
 // taking a reference). A handler that returns an error stops recovery with it.
 struct journal_handler {
     void *context;
-    // The scalars at the head of the oldest segment, once, before any record; all zero for a journal
-    // that was just made.
+    // The scalars at the head of the oldest segment, once, before any record; all zero for a
+    // journal that was just made.
     enum error (*start)(void *context, const struct paxos_scalars *scalars,
                         struct failure *failure);
-    enum error (*record)(void *context, const struct paxos_record *record,
-                         struct failure *failure);
+    enum error (*record)(void *context, const struct paxos_record *record, struct failure *failure);
     enum error (*group_end)(void *context, paxos_slot decided, struct failure *failure);
 };
 
@@ -57,8 +56,8 @@ void journal_close(struct journal *journal);
 // JOURNAL_GROUP_BYTES_MAX bytes of values (asserted). Needs a spare segment when the current one
 // is full: makes one itself, slowly, if there is none.
 // Any error is final: the journal refuses everything afterwards. Thread: the journal thread.
-enum error journal_append(struct journal *journal, const struct paxos_record *records,
-                          size_t count, const struct paxos_scalars *scalars);
+enum error journal_append(struct journal *journal, const struct paxos_record *records, size_t count,
+                          const struct paxos_scalars *scalars);
 enum {
     JOURNAL_GROUP_RECORDS_MAX = 2 * PAXOS_WINDOW,
     JOURNAL_GROUP_BYTES_MAX = PAXOS_WINDOW_BYTES_MAX + PAXOS_VALUE_MAX

@@ -16,18 +16,18 @@ struct state;
 
 // Position of the state in the log, stored in the same transaction as the data.
 struct state_position {
-    paxos_slot applied;       // last executed slot
-    struct hash128 hash;      // its chain hash
-    struct ballot ballot;     // origin ballot of the entry at `applied`
+    paxos_slot applied;   // last executed slot
+    struct hash128 hash;  // its chain hash
+    struct ballot ballot; // origin ballot of the entry at `applied`
     uint64_t epoch;
-    uint64_t zxid;            // of the last change; 0 at genesis
-    uint64_t log_time_us;     // of the entry at `applied`
+    uint64_t zxid;        // of the last change; 0 at genesis
+    uint64_t log_time_us; // of the entry at `applied`
     uint64_t wall_ms;
     uint32_t state_version;
-    struct hash128 digest;    // set digest of every row of every table but meta
-    uint64_t node_count;      // znodes
-    uint64_t key_count;       // idempotency keys kept
-    uint64_t data_bytes;      // sum of keys' and values' sizes, an estimate of a checkpoint's size
+    struct hash128 digest; // set digest of every row of every table but meta
+    uint64_t node_count;   // znodes
+    uint64_t key_count;    // idempotency keys kept
+    uint64_t data_bytes;   // sum of keys' and values' sizes, an estimate of a checkpoint's size
 };
 
 // Opens an empty environment in `directory` (made if absent; what it held is removed) with room for
@@ -44,8 +44,8 @@ void state_close(struct state *state);
 typedef void (*state_result)(void *context, const struct origin *origin, struct blob *result);
 
 // Opens a write transaction, executes entries in slot order, and makes them visible at once.
-// Errors of any of the three mean that this replica can go no further (IO, DISK_FULL, or CORRUPT for
-// an entry that does not decode or does not follow): the process must end.
+// Errors of any of the three mean that this replica can go no further (IO, DISK_FULL, or CORRUPT
+// for an entry that does not decode or does not follow): the process must end.
 enum error state_begin(struct state *state);
 enum error state_execute(struct state *state, const struct entry *entry, state_result result,
                          void *context);
@@ -105,7 +105,8 @@ typedef enum error (*row_visit)(void *context, uint8_t table, const void *key, s
                                 const void *value, size_t value_length);
 enum error view_rows(struct view *view, row_visit visit, void *context);
 
-// ---- Loading a checkpoint into an empty state ----------------------------------------------------
+// ---- Loading a checkpoint into an empty state
+// ----------------------------------------------------
 
 // state_load_begin empties all tables; rows arrive sorted within their table, tables in order;
 // state_load_end checks that the digest of what was loaded is position->digest (CORRUPT otherwise)

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The face of paxos/: contiguous-log Multi-Paxos as a pure state machine.
+//
+// Phases, named as the field names them: prepare (phase 1, over the whole suffix of the log),
+// accept (phase 2), decide, execute. The core does no I/O, reads no clock, starts no thread and
+// allocates nothing after paxos_new: a driver turns events into inputs and carries out outputs.
+//
+// Rules that hold for every driver:
+// - One step at a time; the output of a step is carried out before the next step.
+// - Whatever depends on the disk (a promise, a vote, also the leader's own) leaves the core in the
+//   step that hears of the durability of its records (PAXOS_PERSISTED), so no driver can send it
+//   too early.
+// - Records of several outputs may be flushed together, in order; PERSISTED names the last of them.
+// - Recovery: paxos_recover_start, then for each flush group of the journal its records and
+//   paxos_recover_group, with what becomes executable executed at once; then PAXOS_START.
+#pragma once
+
+#include "base/failure.h"
+#include "paxos/types.h"
+
+struct paxos;
+
+enum paxos_role {
+    PAXOS_FOLLOWER,  // votes; does not lead
+    PAXOS_CANDIDATE, // in phase 1 of its ballot
+    PAXOS_LEADER,    // in phase 2 of its ballot
+};
+
+struct paxos_config {
+    uint16_t node;                     // this node
+    uint64_t epoch;                    // configuration number
+    uint16_t voters[PAXOS_VOTERS_MAX]; // ids, this node among them
+    size_t voter_count;                // 1 (more voters need messages, which the core does not
+                                       // exchange in this version)
+};
+
+enum paxos_input_type {
+    PAXOS_START,     // recovery is over: take part
+    PAXOS_PERSISTED, // everything up to this persist sequence is durable
+    PAXOS_APPLIED,   // everything up to this slot is executed
+    PAXOS_PROPOSE,   // value: wants a slot
+};
+
+struct paxos_input {
+    enum paxos_input_type type;
+    uint64_t now_us;  // monotonic; never decreases between steps
+    uint64_t wall_ms; // wall clock, for display in entries
+    union {
+        uint64_t persist_sequence; // PERSISTED
+        paxos_slot slot;           // APPLIED
+        struct blob *value;        // PROPOSE: borrowed; the core takes a reference if it accepts
+    };
+};
+
+// What the driver must do after a step, in this order.
+struct paxos_output {
+    // Append these records to the journal as one unit and answer with PERSISTED(persist_sequence).
+    // Values are borrowed until then: the core holds them. record_count 0: nothing to persist.
+    uint64_t persist_sequence;
+    struct paxos_scalars scalars; // the acceptor before these records
+    size_t record_count;
+    struct paxos_record records[PAXOS_WINDOW + 2];
+    // Execute these slots in order (paxos_entry gives them) and answer with APPLIED. 0: none.
+    paxos_slot apply_from;
+    paxos_slot apply_to;
+    // PROPOSE was not accepted: not the leader, or no room in the window. Try again after a change
+    // of role or an APPLIED.
+    bool refused;
+    paxos_slot proposed; // the slot that PROPOSE got, 0 if refused
+};
+
+// Where execution starts from: a loaded checkpoint, or all zero.
+struct paxos_position {
+    paxos_slot slot;
+    struct hash128 hash;
+    uint64_t log_time_us;
+    uint64_t wall_ms;
+};
+
+// Ownership: paxos_free. Never fails.
+struct paxos *paxos_new(const struct paxos_config *config);
+void paxos_free(struct paxos *paxos);
+
+// Sets the scalars from the journal's head and where execution starts from. Errors: CORRUPT when
+// the journal starts behind that position.
+enum error paxos_recover_start(struct paxos *paxos, const struct paxos_scalars *scalars,
+                               const struct paxos_position *position, struct failure *failure);
+// Errors: CORRUPT when the record does not follow from what came before.
+enum error paxos_recover_record(struct paxos *paxos, const struct paxos_record *record,
+                                struct failure *failure);
+// The group is complete and carried this decided mark. Returns the range that may now be executed
+// in *from and *to (0 when there is none); call paxos_recover_applied once it was.
+enum error paxos_recover_group(struct paxos *paxos, paxos_slot decided, paxos_slot *from,
+                               paxos_slot *to, struct failure *failure);
+void paxos_recover_applied(struct paxos *paxos, paxos_slot slot);
+// Checks that the log reaches what was executed. Errors: CORRUPT.
+enum error paxos_recover_end(struct paxos *paxos, struct failure *failure);
+
+// One step. Deterministic; output is overwritten.
+void paxos_step(struct paxos *paxos, const struct paxos_input *input, struct paxos_output *output);
+
+// Whether a value of this length would be accepted now.
+bool paxos_can_propose(const struct paxos *paxos, size_t value_length);
+
+// An entry of the window: above the last APPLIED, up to the end of the log. Valid until the next
+// step.
+const struct entry *paxos_entry(const struct paxos *paxos, paxos_slot slot);
+
+struct paxos_status {
+    enum paxos_role role;
+    uint16_t leader; // 0 = none known
+    struct ballot ballot;
+    uint64_t epoch;
+    paxos_slot last;
+    paxos_slot decided;
+    paxos_slot applied;
+    bool serving; // leads, and its first entry is executed: new commands and reads are answered
+};
+void paxos_status(const struct paxos *paxos, struct paxos_status *status);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The apply thread: the only writer of the live state. It executes runs of decided entries, one
+// write transaction per run, and hands out their results once they are visible to readers.
+#pragma once
+
+#include "storage/live.h"
+
+struct applier;
+
+struct applier_events {
+    void *context;
+    // The result of a command; see replica_result.
+    void (*result)(void *context, const struct origin *origin, struct blob *result);
+    // Everything up to the slot is executed and visible; after its results.
+    void (*applied)(void *context, paxos_slot slot);
+};
+
+// Starts the thread. A failed transaction ends the process (exit status 71).
+struct applier *applier_start(struct live *live, const struct applier_events *events);
+// Queues an entry. Thread: the core loop.
+void applier_execute(struct applier *applier, const struct entry *entry);
+// Executes what is queued, ends the thread and frees. NULL is allowed.
+void applier_stop(struct applier *applier);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of curlewd. One table in options.c gives name, environment variable, type, default,
+// bounds and help; the command line wins over the environment, the environment over the default.
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "api/api.h"
+#include "base/failure.h"
+#include "base/log.h"
+
+enum { OPTION_VALUES_MAX = 16 };
+
+// A repeatable option; NULL-terminated.
+struct option_list {
+    const char *values[OPTION_VALUES_MAX + 1];
+    size_t count;
+};
+
+struct options {
+    const char *data_dir;
+    const char *live_dir; // empty: "live" below data_dir
+    const char *listen;
+    uint64_t id; // 0: the stored one, or 1
+    struct option_list allowed_hosts;
+    struct option_list allowed_origins;
+    uint64_t map_bytes;
+    uint64_t disk_reserve_bytes;
+    uint64_t checkpoint_journal_bytes;
+    uint64_t max_connections;
+    uint64_t max_connections_per_address;
+    uint64_t http_workers;
+    uint64_t max_url_bytes;
+    uint64_t max_header_bytes;
+    uint64_t max_body_bytes;
+    uint64_t max_bodies_bytes;
+    uint64_t max_json_depth;
+    uint64_t max_multi_ops;
+    uint64_t max_delete_nodes;
+    uint64_t max_list_items;
+    uint64_t max_page_bytes;
+    uint64_t request_timeout_ms;
+    uint64_t idle_timeout_ms;
+    uint64_t wait_default_ms;
+    uint64_t wait_max_ms;
+    uint64_t key_retention_ms;
+    uint64_t key_capacity;
+    const char *log_level;
+    bool help;
+    bool version;
+};
+
+// Fills every field. Strings point into argv, the environment or static memory. Errors: USAGE with
+// a sentence that names the option, its near miss, or its bounds.
+enum error options_parse(int argc, char **argv, struct options *options, struct failure *failure);
+void options_help(FILE *to);
+// The limits that the REST layer enforces.
+struct api_limits options_api_limits(const struct options *options);
