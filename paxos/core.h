@@ -29,7 +29,8 @@ struct paxos {
     paxos_slot recovered_mark;      // highest decided mark of the groups so far
     uint64_t log_time_us;           // of the last entry
     uint64_t wall_ms;               // of the last entry
-    uint64_t stamped_us; // local monotonic time when the last entry was stamped; 0 = not by us
+    uint64_t leading_since_us;      // LEADER: monotonic time when it became leader
+    uint64_t leading_since_log_us;  // LEADER: the log's time then
 };
 
 // Starts a record in the output of this step; the persist sequence is taken with the first one.

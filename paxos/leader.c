@@ -20,15 +20,15 @@ void paxos__campaign(struct paxos *paxos, struct paxos_output *output)
     paxos->promise_persist = output->persist_sequence;
 }
 
-// Time of the next entry: the leader's running time since its last one, added to the log's time. A
-// fresh leader starts where the log ends, so the log's time stands still between leaders and never
-// runs faster than a clock.
+// Time of the next entry: where the log's time stood when this node became leader, plus what has
+// passed since. So the log's time stands still between leaders and never runs faster than a clock,
+// but for entries of the same microsecond.
 static void stamp(struct paxos *paxos, const struct paxos_input *input, struct entry *entry)
 {
-    uint64_t elapsed = paxos->stamped_us > 0 ? input->now_us - paxos->stamped_us : 0;
+    ASSERT(input->now_us >= paxos->leading_since_us);
+    uint64_t time_us = paxos->leading_since_log_us + (input->now_us - paxos->leading_since_us);
 
-    paxos->log_time_us += elapsed > 0 ? elapsed : 1;
-    paxos->stamped_us = input->now_us;
+    paxos->log_time_us = time_us > paxos->log_time_us ? time_us : paxos->log_time_us + 1;
     if (input->wall_ms > paxos->wall_ms)
         paxos->wall_ms = input->wall_ms;
     entry->log_time_us = paxos->log_time_us;
@@ -68,7 +68,8 @@ void paxos__promise_durable(struct paxos *paxos, const struct paxos_input *input
     paxos->log_ballot = paxos->promised;
     paxos->role = PAXOS_LEADER;
     paxos->leader = paxos->config.node;
-    paxos->stamped_us = 0;
+    paxos->leading_since_us = input->now_us;
+    paxos->leading_since_log_us = paxos->log_time_us;
     append(paxos, ENTRY_LEADER_START, empty, input, output);
     paxos->start_slot = paxos->log.last;
     blob_unref(empty);

@@ -4,6 +4,7 @@
 #include "server/node.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,9 +140,9 @@ static void status(void *context, struct node_status *out)
         .id = node->identity.node, .role = role_of(&paxos), .zxid = out->zxid, .healthy = true};
     if (out->draining) {
         out->serving = false;
-        strcpy(out->reason, "the node is shutting down");
+        snprintf(out->reason, sizeof out->reason, "the node is shutting down");
     } else if (!out->serving) {
-        strcpy(out->reason, "the node has not become leader yet");
+        snprintf(out->reason, sizeof out->reason, "the node has not become leader yet");
     }
 }
 

@@ -23,7 +23,7 @@ _Static_assert(BATCH_BYTES + COMMAND_BYTES_MAX + BATCH_OVERHEAD +
                        BATCH_COMMANDS * COMMAND_OVERHEAD <=
                    PAXOS_VALUE_MAX,
                "a batch is one value");
-_Static_assert(BATCH_COMMANDS <= PENDING_CAPACITY, "a batch can be pending");
+_Static_assert((int)BATCH_COMMANDS <= (int)PENDING_CAPACITY, "a batch can be pending");
 
 struct replica {
     struct paxos *paxos;

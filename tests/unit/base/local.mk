@@ -1,1 +1,8 @@
-# Unit tests of this part of the tree: each program is added to check_PROGRAMS.
+# Unit tests of base/.
+check_PROGRAMS += tests/unit/base/test_bytes tests/unit/base/test_text
+tests_unit_base_test_bytes_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_base_test_bytes_SOURCES = tests/unit/base/test_bytes.c tests/unit/cmocka_test.h
+tests_unit_base_test_bytes_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_base_test_text_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_base_test_text_SOURCES = tests/unit/base/test_text.c tests/unit/cmocka_test.h
+tests_unit_base_test_text_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

@@ -1,1 +1,5 @@
-# Unit tests of this part of the tree: each program is added to check_PROGRAMS.
+# Unit tests of paxos/.
+check_PROGRAMS += tests/unit/paxos/test_core
+tests_unit_paxos_test_core_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_paxos_test_core_SOURCES = tests/unit/paxos/test_core.c
+tests_unit_paxos_test_core_LDADD = $(PAXOS_LIBS) $(CMOCKA_LIBS)

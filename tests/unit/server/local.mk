@@ -1,1 +1,8 @@
-# Unit tests of this part of the tree: each program is added to check_PROGRAMS.
+# Unit tests of server/.
+check_PROGRAMS += tests/unit/server/test_options tests/unit/server/test_replica
+tests_unit_server_test_options_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_options_SOURCES = tests/unit/server/test_options.c
+tests_unit_server_test_options_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+tests_unit_server_test_replica_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_replica_SOURCES = tests/unit/server/test_replica.c
+tests_unit_server_test_replica_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+// The core with one voter, step by step, and its recovery from the records that it wrote.
+#include "paxos/paxos.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/unit/cmocka_test.h"
+
+enum { RECORDS_MAX = 4096 };
+
+struct fixture {
+    struct paxos *paxos;
+    struct paxos_output *output;
+    uint64_t now_us;
+    struct paxos_record written[RECORDS_MAX]; // what a journal would hold, in order
+    size_t written_count;
+};
+
+static void step(struct fixture *fixture, struct paxos_input input)
+{
+    input.now_us = ++fixture->now_us;
+    input.wall_ms = 1000000 + fixture->now_us / 1000;
+    paxos_step(fixture->paxos, &input, fixture->output);
+    for (size_t i = 0; i < fixture->output->record_count; i++) {
+        struct paxos_record *record = &fixture->written[fixture->written_count++];
+        *record = fixture->output->records[i];
+        if (record->type == RECORD_APPEND)
+            blob_ref(record->entry.value);
+    }
+}
+
+static void persisted(struct fixture *fixture, uint64_t sequence)
+{
+    step(fixture, (struct paxos_input){.type = PAXOS_PERSISTED, .persist_sequence = sequence});
+}
+
+static void applied(struct fixture *fixture, paxos_slot slot)
+{
+    step(fixture, (struct paxos_input){.type = PAXOS_APPLIED, .slot = slot});
+}
+
+static paxos_slot propose(struct fixture *fixture, const char *text)
+{
+    struct blob *value = blob_copy(text, strlen(text));
+
+    step(fixture, (struct paxos_input){.type = PAXOS_PROPOSE, .value = value});
+    blob_unref(value);
+    return fixture->output->proposed;
+}
+
+static struct paxos *new_core(void)
+{
+    struct paxos_config config = {.node = 1, .epoch = 1, .voters = {1}, .voter_count = 1};
+
+    return paxos_new(&config);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = memory_zalloc(sizeof *fixture);
+
+    fixture->paxos = new_core();
+    fixture->output = memory_zalloc(sizeof *fixture->output);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < fixture->written_count; i++)
+        blob_unref(fixture->written[i].entry.value);
+    paxos_free(fixture->paxos);
+    free(fixture->output);
+    free(fixture);
+    return 0;
+}
+
+// Until the core leads and its first entry is executed.
+static void lead(struct fixture *fixture)
+{
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    persisted(fixture, fixture->output->persist_sequence);
+    persisted(fixture, fixture->output->persist_sequence);
+    applied(fixture, fixture->output->apply_to);
+}
+
+static void start_promises_before_anything_else(void **state)
+{
+    struct fixture *fixture = *state;
+
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    assert_int_equal(fixture->output->record_count, 1);
+    assert_int_equal(fixture->output->records[0].type, RECORD_PROMISE);
+    assert_int_equal(fixture->output->records[0].ballot.round, 1);
+    assert_int_equal(fixture->output->apply_from, 0);
+}
+
+static void leader_writes_sync_and_first_entry_as_one_unit(void **state)
+{
+    struct fixture *fixture = *state;
+
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    persisted(fixture, 1);
+    assert_int_equal(fixture->output->record_count, 2);
+    assert_int_equal(fixture->output->records[0].type, RECORD_SYNC);
+    assert_int_equal(fixture->output->records[0].count, 1);
+    assert_int_equal(fixture->output->records[1].entry.type, ENTRY_LEADER_START);
+    assert_int_equal(fixture->output->apply_from, 0);
+}
+
+static void nothing_is_executed_before_it_is_durable(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lead(fixture);
+    assert_int_equal(propose(fixture, "a"), 2);
+    uint64_t first = fixture->output->persist_sequence;
+    assert_int_equal(propose(fixture, "b"), 3);
+    uint64_t second = fixture->output->persist_sequence;
+    assert_int_equal(fixture->output->apply_from, 0);
+
+    persisted(fixture, first);
+    assert_int_equal(fixture->output->apply_from, 2);
+    assert_int_equal(fixture->output->apply_to, 2);
+    persisted(fixture, second);
+    assert_int_equal(fixture->output->apply_from, 3);
+    assert_int_equal(fixture->output->apply_to, 3);
+}
+
+static void one_completion_covers_all_earlier_records(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lead(fixture);
+    propose(fixture, "a");
+    propose(fixture, "b");
+    persisted(fixture, fixture->output->persist_sequence);
+    assert_int_equal(fixture->output->apply_from, 2);
+    assert_int_equal(fixture->output->apply_to, 3);
+}
+
+static void proposals_are_refused_before_leading(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(propose(fixture, "a"), 0);
+    assert_true(fixture->output->refused);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    propose(fixture, "a");
+    assert_true(fixture->output->refused);
+}
+
+static void full_window_refuses_until_something_is_executed(void **state)
+{
+    struct fixture *fixture = *state;
+    paxos_slot last = 0;
+
+    lead(fixture);
+    while (paxos_can_propose(fixture->paxos, 1)) {
+        last = propose(fixture, "x");
+        persisted(fixture, fixture->output->persist_sequence);
+    }
+    assert_int_equal(last, 1 + PAXOS_WINDOW);
+    assert_int_equal(propose(fixture, "y"), 0);
+    assert_true(fixture->output->refused);
+    applied(fixture, last);
+    assert_int_equal(propose(fixture, "y"), last + 1);
+}
+
+static void large_values_wait_for_each_other(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lead(fixture);
+    struct blob *value = blob_new(PAXOS_VALUE_MAX);
+    memset(value->data, 7, value->length);
+    int accepted = 0;
+    while (paxos_can_propose(fixture->paxos, PAXOS_VALUE_MAX)) {
+        step(fixture, (struct paxos_input){.type = PAXOS_PROPOSE, .value = value});
+        accepted++;
+    }
+    blob_unref(value);
+    assert_int_equal(accepted, PAXOS_WINDOW_BYTES_MAX / PAXOS_VALUE_MAX);
+}
+
+static void log_time_grows_with_the_clock_and_never_stands(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lead(fixture);
+    uint64_t before = paxos_entry(fixture->paxos, propose(fixture, "a"))->log_time_us;
+    fixture->now_us += 5000;
+    const struct entry *later = paxos_entry(fixture->paxos, propose(fixture, "b"));
+    assert_int_equal(later->log_time_us - before, 5001);
+    struct paxos_input same = {.type = PAXOS_PROPOSE,
+                               .now_us = fixture->now_us,
+                               .value = paxos_entry(fixture->paxos, 2)->value};
+    paxos_step(fixture->paxos, &same, fixture->output);
+    assert_int_equal(paxos_entry(fixture->paxos, 4)->log_time_us, later->log_time_us + 1);
+}
+
+static void wall_clock_set_back_does_not_show_in_entries(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lead(fixture);
+    propose(fixture, "a");
+    uint64_t before = paxos_entry(fixture->paxos, 2)->wall_ms;
+    struct paxos_input back = {.type = PAXOS_PROPOSE,
+                               .now_us = fixture->now_us,
+                               .wall_ms = 5,
+                               .value = paxos_entry(fixture->paxos, 2)->value};
+    paxos_step(fixture->paxos, &back, fixture->output);
+    assert_int_equal(paxos_entry(fixture->paxos, 3)->wall_ms, before);
+}
+
+// ---- Recovery: replays what the fixture wrote, as one group per record
+// ---------------------------
+
+static struct paxos *recover(struct fixture *fixture, size_t count, paxos_slot decided,
+                             enum error *error)
+{
+    struct paxos *paxos = new_core();
+    struct paxos_scalars scalars = {0};
+    struct paxos_position position = {0};
+    struct failure failure;
+    paxos_slot from, to;
+
+    *error = paxos_recover_start(paxos, &scalars, &position, &failure);
+    for (size_t i = 0; i < count && *error == ERROR_OK; i++)
+        *error = paxos_recover_record(paxos, &fixture->written[i], &failure);
+    if (*error == ERROR_OK)
+        *error = paxos_recover_group(paxos, decided, &from, &to, &failure);
+    if (*error == ERROR_OK && from > 0)
+        paxos_recover_applied(paxos, to);
+    if (*error == ERROR_OK)
+        *error = paxos_recover_end(paxos, &failure);
+    return paxos;
+}
+
+static void recovery_executes_only_what_was_known_decided(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_status status;
+    enum error error;
+
+    lead(fixture);
+    propose(fixture, "a");
+    propose(fixture, "b");
+    struct paxos *paxos = recover(fixture, fixture->written_count, 1, &error);
+    assert_int_equal(error, ERROR_OK);
+    paxos_status(paxos, &status);
+    assert_int_equal(status.applied, 1);
+    assert_int_equal(status.last, 3);
+    assert_false(status.serving);
+    paxos_free(paxos);
+}
+
+static void recovered_node_leads_in_a_higher_ballot_and_finishes_the_tail(void **state)
+{
+    struct fixture *fixture = *state;
+    enum error error;
+
+    lead(fixture);
+    propose(fixture, "a");
+    struct paxos *paxos = recover(fixture, fixture->written_count, 1, &error);
+    assert_int_equal(error, ERROR_OK);
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos;
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    assert_int_equal(fixture->output->records[0].ballot.round, 2);
+    persisted(fixture, 1);
+    assert_int_equal(fixture->output->records[0].slot, 2);
+    persisted(fixture, 2);
+    assert_int_equal(fixture->output->apply_from, 2);
+    assert_int_equal(fixture->output->apply_to, 3);
+}
+
+static void recovery_refuses_a_gap(void **state)
+{
+    struct fixture *fixture = *state;
+    enum error error;
+
+    lead(fixture);
+    propose(fixture, "a");
+    propose(fixture, "b");
+    struct paxos_record kept = fixture->written[3];
+    fixture->written[3] = fixture->written[4];
+    fixture->written[4] = kept;
+    paxos_free(recover(fixture, fixture->written_count, 0, &error));
+    assert_int_equal(error, ERROR_CORRUPT);
+}
+
+static void recovery_refuses_a_decision_beyond_the_log(void **state)
+{
+    struct fixture *fixture = *state;
+    enum error error;
+
+    lead(fixture);
+    paxos_free(recover(fixture, fixture->written_count, 2, &error));
+    assert_int_equal(error, ERROR_CORRUPT);
+}
+
+static void recovery_refuses_a_checkpoint_of_another_history(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos *paxos = new_core();
+    struct paxos_scalars scalars = {.epoch = 1};
+    struct paxos_position position = {.slot = 1, .hash = {.low = 1, .high = 2}};
+    struct failure failure = {0};
+
+    lead(fixture);
+    assert_int_equal(paxos_recover_start(paxos, &scalars, &position, &failure), ERROR_OK);
+    for (size_t i = 0; i < fixture->written_count; i++)
+        assert_int_equal(paxos_recover_record(paxos, &fixture->written[i], &failure), ERROR_OK);
+    assert_int_equal(paxos_recover_end(paxos, &failure), ERROR_CORRUPT);
+    assert_non_null(strstr(failure.text, "slot 1"));
+    paxos_free(paxos);
+}
+
+static void recovery_refuses_a_journal_that_starts_behind_the_checkpoint(void **state)
+{
+    struct paxos *paxos = new_core();
+    struct paxos_scalars scalars = {.epoch = 1, .last = 10};
+    struct paxos_position position = {.slot = 9};
+    struct failure failure = {0};
+
+    (void)state;
+    assert_int_equal(paxos_recover_start(paxos, &scalars, &position, &failure), ERROR_CORRUPT);
+    paxos_free(paxos);
+}
+
+static void recovery_takes_over_from_a_checkpoint(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos *paxos = new_core();
+    struct paxos_scalars scalars = {0};
+    struct paxos_status status;
+    struct failure failure = {0};
+    paxos_slot from, to;
+
+    lead(fixture);
+    propose(fixture, "a");
+    propose(fixture, "b");
+    struct paxos_position position = {.slot = 2, .hash = paxos_entry(fixture->paxos, 2)->hash};
+    assert_int_equal(paxos_recover_start(paxos, &scalars, &position, &failure), ERROR_OK);
+    for (size_t i = 0; i < fixture->written_count; i++)
+        assert_int_equal(paxos_recover_record(paxos, &fixture->written[i], &failure), ERROR_OK);
+    assert_int_equal(paxos_recover_group(paxos, 3, &from, &to, &failure), ERROR_OK);
+    assert_int_equal(from, 3);
+    assert_int_equal(to, 3);
+    paxos_recover_applied(paxos, 3);
+    assert_int_equal(paxos_recover_end(paxos, &failure), ERROR_OK);
+    paxos_status(paxos, &status);
+    assert_int_equal(status.applied, 3);
+    paxos_free(paxos);
+}
+
+static void later_sync_replaces_an_undecided_tail(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_status status;
+    enum error error;
+
+    lead(fixture);
+    struct hash128 kept = fixture->written[2].entry.hash;
+    propose(fixture, "a");
+    propose(fixture, "b");
+    struct paxos_record *sync = &fixture->written[fixture->written_count++];
+    *sync = (struct paxos_record){
+        .type = RECORD_SYNC, .epoch = 1, .ballot = {9, 1}, .slot = 1, .hash = kept};
+    struct paxos *paxos = recover(fixture, fixture->written_count, 1, &error);
+    assert_int_equal(error, ERROR_OK);
+    paxos_status(paxos, &status);
+    assert_int_equal(status.last, 1);
+    assert_int_equal(status.ballot.round, 9);
+    paxos_free(paxos);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(start_promises_before_anything_else),
+        TEST(leader_writes_sync_and_first_entry_as_one_unit),
+        TEST(nothing_is_executed_before_it_is_durable),
+        TEST(one_completion_covers_all_earlier_records),
+        TEST(proposals_are_refused_before_leading),
+        TEST(full_window_refuses_until_something_is_executed),
+        TEST(large_values_wait_for_each_other),
+        TEST(log_time_grows_with_the_clock_and_never_stands),
+        TEST(wall_clock_set_back_does_not_show_in_entries),
+        TEST(recovery_executes_only_what_was_known_decided),
+        TEST(recovered_node_leads_in_a_higher_ballot_and_finishes_the_tail),
+        TEST(recovery_refuses_a_gap),
+        TEST(recovery_refuses_a_decision_beyond_the_log),
+        TEST(recovery_refuses_a_checkpoint_of_another_history),
+        TEST(recovery_refuses_a_journal_that_starts_behind_the_checkpoint),
+        TEST(recovery_takes_over_from_a_checkpoint),
+        TEST(later_sync_replaces_an_undecided_tail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
