@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// A closed-loop HTTP load generator: N keep-alive connections, one request under way on each.
+// Prints one JSON line with requests per second and latency percentiles.
+//
+// Usage: load HOST:PORT CONNECTIONS SECONDS METHOD PATH [BODY_BYTES]; "%u" in PATH is replaced by a
+// random number below KEYS (environment, default 100000).
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CONNECTIONS_MAX = 4096, SAMPLES_MAX = 8 << 20, REPLY_MAX = 8 << 20, REQUEST_MAX = 65536 };
+
+struct connection {
+    int fd;
+    uint64_t sent_ns;
+    char *reply;
+    size_t length;
+    size_t capacity;
+};
+
+struct load {
+    struct sockaddr_in address;
+    const char *method;
+    const char *path;
+    size_t body_bytes;
+    unsigned keys;
+    uint64_t seed;
+    char host[64];
+    struct connection connections[CONNECTIONS_MAX];
+    uint32_t *samples_us10; // latency in tenths of a microsecond
+    size_t sample_count;
+    size_t errors;
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static unsigned draw(struct load *load)
+{
+    load->seed = load->seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(load->seed >> 33) % load->keys;
+}
+
+static size_t format_path(struct load *load, char *into, size_t size)
+{
+    const char *mark = strstr(load->path, "%u");
+    int length;
+
+    if (mark == NULL)
+        length = snprintf(into, size, "%s", load->path);
+    else
+        length = snprintf(into, size, "%.*s%u%s", (int)(mark - load->path), load->path, draw(load),
+                          mark + 2);
+    return (size_t)length;
+}
+
+static void send_request(struct load *load, struct connection *connection)
+{
+    static char request[REQUEST_MAX];
+    size_t length = (size_t)snprintf(request, sizeof request, "%s ", load->method);
+
+    length += format_path(load, request + length, 1024);
+    length += (size_t)snprintf(request + length, sizeof request - length,
+                               " HTTP/1.1\r\nHost: %s\r\n", load->host);
+    if (strcmp(load->method, "GET") != 0) {
+        length += (size_t)snprintf(request + length, sizeof request - length,
+                                   "Content-Length: %zu\r\n\r\n", load->body_bytes);
+        memset(request + length, 'x', load->body_bytes);
+        length += load->body_bytes;
+    } else {
+        length += (size_t)snprintf(request + length, sizeof request - length, "\r\n");
+    }
+    connection->sent_ns = now_ns();
+    connection->length = 0;
+    if (send(connection->fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
+        die("send");
+}
+
+static void open_connection(struct load *load, struct connection *connection, int epoll)
+{
+    int on = 1;
+
+    connection->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(connection->fd, (struct sockaddr *)&load->address, sizeof load->address) != 0)
+        die("connect");
+    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd, &event);
+    connection->capacity = 4096;
+    connection->reply = malloc(connection->capacity);
+}
+
+// Whether the reply is complete; *ok tells whether its status is 2xx.
+static bool reply_complete(struct connection *connection, bool *ok)
+{
+    connection->reply[connection->length] = '\0';
+    char *end = strstr(connection->reply, "\r\n\r\n");
+    if (end == NULL)
+        return false;
+    size_t body = 0;
+    char *field = strcasestr(connection->reply, "\r\nContent-Length:");
+    if (field != NULL && field < end)
+        body = strtoul(field + 17, NULL, 10);
+    *ok = connection->length > 9 && connection->reply[9] == '2';
+    return connection->length >= (size_t)(end + 4 - connection->reply) + body;
+}
+
+static void receive(struct load *load, struct connection *connection)
+{
+    bool ok;
+
+    if (connection->length + 1 == connection->capacity) {
+        connection->capacity *= 2;
+        connection->reply = realloc(connection->reply, connection->capacity);
+    }
+    ssize_t got = recv(connection->fd, connection->reply + connection->length,
+                       connection->capacity - 1 - connection->length, 0);
+    if (got <= 0)
+        die("recv");
+    connection->length += (size_t)got;
+    if (!reply_complete(connection, &ok))
+        return;
+    load->errors += !ok;
+    if (load->sample_count < SAMPLES_MAX)
+        load->samples_us10[load->sample_count++] =
+            (uint32_t)((now_ns() - connection->sent_ns) / 100);
+    send_request(load, connection);
+}
+
+static int compare_samples(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static double percentile(const struct load *load, double part)
+{
+    if (load->sample_count == 0)
+        return 0;
+    return load->samples_us10[(size_t)((double)(load->sample_count - 1) * part)] / 10.0;
+}
+
+static void run(struct load *load, unsigned connections, double seconds)
+{
+    struct epoll_event events[256];
+    int epoll = epoll_create1(0);
+
+    for (unsigned i = 0; i < connections; i++)
+        open_connection(load, &load->connections[i], epoll);
+    uint64_t started_ns = now_ns();
+    uint64_t until_ns = started_ns + (uint64_t)(seconds * 1e9);
+    for (unsigned i = 0; i < connections; i++)
+        send_request(load, &load->connections[i]);
+    while (now_ns() < until_ns) {
+        int count = epoll_wait(epoll, events, 256, 100);
+        for (int i = 0; i < count; i++)
+            receive(load, events[i].data.ptr);
+    }
+    double elapsed = (double)(now_ns() - started_ns) / 1e9;
+    qsort(load->samples_us10, load->sample_count, sizeof *load->samples_us10, compare_samples);
+    printf("{\"rate\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"errors\":%zu}\n",
+           (double)load->sample_count / elapsed, percentile(load, 0.5), percentile(load, 0.99),
+           percentile(load, 1.0), load->errors);
+}
+
+int main(int argc, char **argv)
+{
+    static struct load load;
+
+    if (argc < 6)
+        return 64;
+    snprintf(load.host, sizeof load.host, "%s", argv[1]);
+    char *colon = strchr(argv[1], ':');
+    *colon = '\0';
+    load.address.sin_family = AF_INET;
+    load.address.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    inet_pton(AF_INET, argv[1], &load.address.sin_addr);
+    unsigned connections = (unsigned)strtoul(argv[2], NULL, 10);
+    if (connections == 0 || connections > CONNECTIONS_MAX)
+        return 64;
+    load.method = argv[4];
+    load.path = argv[5];
+    load.body_bytes = argc > 6 ? strtoul(argv[6], NULL, 10) : 0;
+    load.keys = getenv("KEYS") != NULL ? (unsigned)strtoul(getenv("KEYS"), NULL, 10) : 100000;
+    load.seed = 1;
+    load.samples_us10 = malloc(SAMPLES_MAX * sizeof *load.samples_us10);
+    run(&load, connections, strtod(argv[3], NULL));
+    return 0;
+}
