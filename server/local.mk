@@ -17,3 +17,11 @@ sbin_PROGRAMS += curlewd
 curlewd_SOURCES = server/main.c
 curlewd_LDADD = server/libserver.a api/libapi.a storage/libstorage.a paxos/libpaxos.a \
 	base/libbase.a $(UV_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS) $(LMDB_LIBS)
+
+dist_man_MANS += server/install/curlewd.8
+systemdsystemunit_DATA = server/install/curlewd.service
+EXTRA_DIST += server/install/curlewd.service.in
+CLEANFILES += server/install/curlewd.service
+server/install/curlewd.service: server/install/curlewd.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) server/install && \
+	$(SED) 's|@sbindir[@]|$(sbindir)|' $(srcdir)/server/install/curlewd.service.in > $@
