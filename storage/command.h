@@ -137,6 +137,8 @@ void result_encode_op(struct buffer *into, const struct op_result *op);
 // Errors: CORRUPT.
 enum error result_decode(const void *data, size_t length, struct result *result);
 void result_next_op(struct result *result, struct op_result *op);
+// Sets `replayed` in an encoded result.
+void result_mark_replayed(void *encoded, size_t length);
 
 // ---- Batches: the value of an ENTRY_BATCH ------------------------------------------------------
 // A batch is a list of parts; a part holds commands of one origin with consecutive sequences.

@@ -11,6 +11,9 @@ struct live;
 struct live *live_new(struct state *state);
 // Closes the state. Requires that nothing is acquired. NULL is allowed.
 void live_free(struct live *live);
+// Makes another state the current one and takes ownership of it. The one before is closed when its
+// last view is released. Thread: apply.
+void live_replace(struct live *live, struct state *state);
 // Opens a view of the current state; release closes it. Errors of view_open. Thread: any.
 struct live_view {
     struct view *view;

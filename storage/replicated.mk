@@ -1,7 +1,16 @@
 # The replicated half: commands, the state and its tables, checkpoints.
 storage_libstorage_a_SOURCES += \
+	storage/batch.c \
 	storage/checkpoint.h \
-	storage/command.h \
-	storage/live.h \
-	storage/path.h \
-	storage/state.h
+	storage/command.c storage/command.h \
+	storage/execute.c \
+	storage/keys.c storage/keys.h \
+	storage/live.c storage/live.h \
+	storage/operations.c storage/operations.h \
+	storage/path.c storage/path.h \
+	storage/position.c storage/position.h \
+	storage/state.c storage/state.h storage/state_internal.h \
+	storage/tables.c storage/tables.h \
+	storage/tree.c storage/tree.h \
+	storage/view.c storage/view_internal.h \
+	storage/view_tree.c

@@ -28,11 +28,13 @@ struct state_position {
     uint64_t node_count;   // znodes
     uint64_t key_count;    // idempotency keys kept
     uint64_t data_bytes;   // sum of keys' and values' sizes, an estimate of a checkpoint's size
+    uint64_t next_id;      // internal id of the next znode; ids are never used twice
 };
 
 // Opens an empty environment in `directory` (made if absent; what it held is removed) with room for
 // map_bytes of address space, and creates the root and /zookeeper, quota and config (section 1.4 of
-// the rules: all stat fields zero). Errors: IO with a sentence. Ownership: state_close.
+// the rules: all stat fields zero but config's versions, -1). Errors: IO with a sentence.
+// Ownership: state_close.
 enum error state_open(const char *directory, uint64_t map_bytes, struct state **state,
                       struct failure *failure);
 // No view may be open. Removes the files. NULL is allowed.
@@ -82,7 +84,9 @@ enum error view_get(struct view *view, const char *path, size_t length, bool wit
 
 // Visits children in byte order of their names, starting behind `after` (NULL: at the first), until
 // visit returns false. Each call costs the page, not the directory. `parent` gets the node itself.
-// *more tells whether the visitor stopped before the end.
+// *more tells whether the visitor returned false. It may do so to refuse the node, which then
+// stands in the next page, or having taken it, in which case the next page may turn out to be
+// empty.
 typedef bool (*znode_visit)(void *context, const struct znode *node);
 enum error view_children(struct view *view, const char *path, size_t length, const char *after,
                          size_t after_length, bool with_data, znode_visit visit, void *context,
@@ -99,7 +103,8 @@ enum error view_tree(struct view *view, const char *path, size_t length, const c
 enum error view_key(struct view *view, const void *key, size_t length, struct hash128 *identity,
                     struct blob **result);
 
-// Every row of every table in key order, for checkpoints. table is 0..STATE_TABLES-1.
+// Every row of every table in key order, for checkpoints. table is 0..STATE_TABLES-1; the last one,
+// which holds the position, is left out.
 enum { STATE_TABLES = 7 };
 typedef enum error (*row_visit)(void *context, uint8_t table, const void *key, size_t key_length,
                                 const void *value, size_t value_length);
@@ -109,8 +114,9 @@ enum error view_rows(struct view *view, row_visit visit, void *context);
 // ----------------------------------------------------
 
 // state_load_begin empties all tables; rows arrive sorted within their table, tables in order;
-// state_load_end checks that the digest of what was loaded is position->digest (CORRUPT otherwise)
-// and makes it visible. Rows are checked for shape: CORRUPT.
+// state_load_end checks that the digest and the counts of what was loaded are those of the position
+// (CORRUPT otherwise) and makes it visible. Rows are checked for shape: CORRUPT. After any error
+// the state is of no use and must be closed. Thread: the same for all three.
 enum error state_load_begin(struct state *state);
 enum error state_load_row(struct state *state, uint8_t table, const void *key, size_t key_length,
                           const void *value, size_t value_length);
