@@ -130,7 +130,8 @@ static enum error list_segments(struct recovery *recovery, struct listing *listi
     if (error != ERROR_OK)
         return failure_set(recovery->failure, error, "the directory \"journal\": %s",
                            error_entry(error)->title);
-    qsort(listing->sequences, listing->count, sizeof *listing->sequences, compare_sequences);
+    if (listing->count > 0)
+        qsort(listing->sequences, listing->count, sizeof *listing->sequences, compare_sequences);
     return fill_table(recovery, listing);
 }
 
