@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// The identity file: two blocks of 4 KiB, each a whole copy. The copy with version v lies in block
+// v mod 2, so the newer one is never overwritten before the next is durable.
+//
+// A block: magic u64, checksum u64 (XXH3-64 of all bytes behind it), format u32, zero u16, node
+// u16, version u64, boot_count u64, cluster 16 bytes, incarnation 16 bytes, zeros. All
+// little-endian.
+#include "storage/identity.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/random.h"
+
+enum {
+    COPY_BYTES = 4096,
+    COPIES = 2,
+    IDENTITY_FORMAT = 1,
+    CHECKSUM_AT = 8,
+    CHECKED_AT = 16,
+    FORMAT_AT = 16,
+    NODE_AT = 22,
+    VERSION_AT = 24,
+    BOOT_AT = 32,
+    CLUSTER_AT = 40,
+    INCARNATION_AT = 56,
+};
+
+static const char file_name[] = "identity";
+static const uint8_t magic[8] = {'C', 'U', 'R', 'L', 'E', 'W', 'I', 'D'};
+
+struct copy {
+    bool valid;
+    uint32_t format;
+    uint64_t version;
+    struct identity identity;
+};
+
+static void copy_encode(uint8_t *block, const struct identity *identity, uint64_t version)
+{
+    memset(block, 0, COPY_BYTES);
+    memcpy(block, magic, sizeof magic);
+    bytes_put_u32(block + FORMAT_AT, IDENTITY_FORMAT);
+    bytes_put_u16(block + NODE_AT, identity->node);
+    bytes_put_u64(block + VERSION_AT, version);
+    bytes_put_u64(block + BOOT_AT, identity->boot_count);
+    memcpy(block + CLUSTER_AT, identity->cluster, sizeof identity->cluster);
+    memcpy(block + INCARNATION_AT, identity->incarnation, sizeof identity->incarnation);
+    bytes_put_u64(block + CHECKSUM_AT, hash64(block + CHECKED_AT, COPY_BYTES - CHECKED_AT, 0));
+}
+
+static void copy_decode(const uint8_t *block, struct copy *copy)
+{
+    struct identity *identity = &copy->identity;
+
+    *copy = (struct copy){0};
+    copy->valid = memcmp(block, magic, sizeof magic) == 0 &&
+                  bytes_get_u64(block + CHECKSUM_AT) ==
+                      hash64(block + CHECKED_AT, COPY_BYTES - CHECKED_AT, 0);
+    copy->format = bytes_get_u32(block + FORMAT_AT);
+    copy->version = bytes_get_u64(block + VERSION_AT);
+    identity->node = bytes_get_u16(block + NODE_AT);
+    identity->boot_count = bytes_get_u64(block + BOOT_AT);
+    memcpy(identity->cluster, block + CLUSTER_AT, sizeof identity->cluster);
+    memcpy(identity->incarnation, block + INCARNATION_AT, sizeof identity->incarnation);
+}
+
+static void note_name(void *context, const char *name)
+{
+    bool *any = context;
+
+    (void)name;
+    *any = true;
+}
+
+static enum error holds_files(struct disk *disk, const char *directory, bool *any)
+{
+    enum error error = disk->operations->list(disk, directory, note_name, any);
+
+    return error == ERROR_MISSING ? ERROR_OK : error;
+}
+
+// The identity file is missing: that is right only where there is nothing else.
+static enum error require_blank(struct disk *disk, struct failure *failure)
+{
+    bool any = false;
+    enum error error = holds_files(disk, "journal", &any);
+
+    if (error == ERROR_OK)
+        error = holds_files(disk, "checkpoint", &any);
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "cannot list the data directory: %s",
+                           error_entry(error)->title);
+    if (any)
+        return failure_set(failure, ERROR_CORRUPT,
+                           "the data directory holds a journal or checkpoints, but the file "
+                           "\"identity\" is missing; put back the whole directory as it was, or "
+                           "replace this node by one with a blank directory");
+    return ERROR_OK;
+}
+
+enum error identity_format(struct disk *disk, uint16_t node, struct identity *identity,
+                           struct failure *failure)
+{
+    uint8_t blocks[COPIES * COPY_BYTES];
+    struct disk_file *file;
+
+    ASSERT(node != 0);
+    enum error error = disk->operations->open(disk, file_name, DISK_READ, &file);
+    if (error == ERROR_OK) {
+        disk->operations->close(file);
+        return failure_set(failure, ERROR_FOREIGN,
+                           "the data directory belongs to a node already (it holds the file "
+                           "\"identity\"); give a blank directory");
+    }
+    error = require_blank(disk, failure);
+    if (error != ERROR_OK)
+        return error;
+
+    *identity = (struct identity){.node = node};
+    random_bytes(identity->cluster, sizeof identity->cluster);
+    random_bytes(identity->incarnation, sizeof identity->incarnation);
+    copy_encode(blocks, identity, 0);
+    copy_encode(blocks + COPY_BYTES, identity, 1);
+    error = disk_replace(disk, "", file_name, blocks, sizeof blocks);
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "cannot write the file \"identity\": %s",
+                           error_entry(error)->title);
+    return ERROR_OK;
+}
+
+static enum error read_copies(struct disk_file *file, struct copy copies[COPIES],
+                              struct failure *failure)
+{
+    const struct disk_operations *operations = file->disk->operations;
+    uint8_t blocks[COPIES * COPY_BYTES];
+    uint64_t size;
+
+    // What is acted on must be on the device and not only in a cache.
+    enum error error = operations->sync_directory(file->disk, "");
+    if (error == ERROR_OK)
+        error = operations->sync(file);
+    if (error == ERROR_OK)
+        error = operations->size(file, &size);
+    if (error == ERROR_OK && size != sizeof blocks)
+        return failure_set(failure, ERROR_CORRUPT,
+                           "the file \"identity\" has %llu bytes instead of %zu; replace this node "
+                           "by one with a blank directory",
+                           (unsigned long long)size, sizeof blocks);
+    if (error == ERROR_OK)
+        error = operations->read(file, 0, blocks, sizeof blocks);
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "cannot read the file \"identity\": %s",
+                           error_entry(error)->title);
+    for (size_t i = 0; i < COPIES; i++)
+        copy_decode(blocks + i * COPY_BYTES, &copies[i]);
+    return ERROR_OK;
+}
+
+static bool copies_agree(const struct copy copies[COPIES])
+{
+    const struct identity *a = &copies[0].identity;
+    const struct identity *b = &copies[1].identity;
+    uint64_t low = copies[0].version < copies[1].version ? copies[0].version : copies[1].version;
+    uint64_t high = copies[0].version < copies[1].version ? copies[1].version : copies[0].version;
+
+    return high - low == 1 && a->node == b->node &&
+           memcmp(a->cluster, b->cluster, sizeof a->cluster) == 0 &&
+           memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
+}
+
+// Chooses the newer copy.
+static enum error choose_copy(const struct copy copies[COPIES], const struct copy **chosen,
+                              struct failure *failure)
+{
+    *chosen = NULL;
+    for (size_t i = 0; i < COPIES; i++) {
+        const struct copy *copy = &copies[i];
+        if (!copy->valid)
+            continue;
+        if (copy->format != IDENTITY_FORMAT)
+            return failure_set(failure, ERROR_FOREIGN,
+                               "the file \"identity\" has format version %u; this program reads "
+                               "version %u: use the version of curlewd that wrote it",
+                               copy->format, (unsigned)IDENTITY_FORMAT);
+        if (copy->version % COPIES == i && (*chosen == NULL || copy->version > (*chosen)->version))
+            *chosen = copy;
+    }
+    if (*chosen == NULL || (copies[0].valid && copies[1].valid && !copies_agree(copies)))
+        return failure_set(failure, ERROR_CORRUPT,
+                           "the file \"identity\" is damaged: %s; replace this node by one with a "
+                           "blank directory",
+                           *chosen == NULL ? "neither of its two copies is readable"
+                                           : "its two copies contradict each other");
+    return ERROR_OK;
+}
+
+// Writes the next boot over the older copy. Where the other copy is unreadable it may have been the
+// newer one, so the boot that it may have counted is skipped: a boot_count is never used twice.
+static enum error write_next(struct disk_file *file, const struct copy copies[COPIES],
+                             const struct copy *newest, struct identity *identity,
+                             struct failure *failure)
+{
+    const struct disk_operations *operations = file->disk->operations;
+    bool damaged = !copies[0].valid || !copies[1].valid;
+    uint64_t version = newest->version + 1;
+    uint8_t block[COPY_BYTES];
+
+    *identity = newest->identity;
+    identity->boot_count += damaged ? 2 : 1;
+    if (damaged)
+        log_write(LOG_WARNING, "one copy in the identity file was unreadable and is written anew",
+                  "file=%s boot_count=%llu", file_name, (unsigned long long)identity->boot_count);
+    copy_encode(block, identity, version);
+    enum error error = operations->write(file, version % COPIES * COPY_BYTES, block, sizeof block);
+    if (error == ERROR_OK)
+        error = operations->sync(file);
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "cannot write the file \"identity\": %s",
+                           error_entry(error)->title);
+    return ERROR_OK;
+}
+
+static enum error require_node(uint16_t node, const struct copy *copy, struct failure *failure)
+{
+    if (node == 0 || node == copy->identity.node)
+        return ERROR_OK;
+    return failure_set(failure, ERROR_FOREIGN,
+                       "the data directory belongs to node %u, but node %u was to be started; give "
+                       "the directory of node %u, or leave the number out",
+                       (unsigned)copy->identity.node, (unsigned)node, (unsigned)node);
+}
+
+static enum error open_missing(struct disk *disk, enum error error, struct failure *failure)
+{
+    if (error != ERROR_MISSING)
+        return failure_set(failure, error, "cannot open the file \"identity\": %s",
+                           error_entry(error)->title);
+    error = require_blank(disk, failure);
+    if (error != ERROR_OK)
+        return error;
+    return failure_set(failure, ERROR_MISSING, "the data directory is blank");
+}
+
+enum error identity_boot(struct disk *disk, uint16_t node, struct identity *identity,
+                         struct failure *failure)
+{
+    struct copy copies[COPIES];
+    const struct copy *newest;
+    struct disk_file *file;
+    enum error error = disk->operations->open(disk, file_name, DISK_WRITE, &file);
+
+    if (error != ERROR_OK)
+        return open_missing(disk, error, failure);
+    error = read_copies(file, copies, failure);
+    if (error == ERROR_OK)
+        error = choose_copy(copies, &newest, failure);
+    if (error == ERROR_OK)
+        error = require_node(node, newest, failure);
+    if (error == ERROR_OK)
+        error = write_next(file, copies, newest, identity, failure);
+    disk->operations->close(file);
+    return error;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// The identity file: formats once, counts every boot, survives crashes and one damaged copy.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "storage/identity.h"
+#include "tests/lib/disk_fake.h"
+
+enum { COPY_BYTES = 4096 };
+
+struct context {
+    struct disk *disk;
+    struct identity formatted;
+    struct failure failure;
+};
+
+static int setup(void **state)
+{
+    struct context *context = test_calloc(1, sizeof *context);
+
+    context->disk = disk_fake_new();
+    assert_int_equal(identity_format(context->disk, 7, &context->formatted, &context->failure),
+                     ERROR_OK);
+    *state = context;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct context *context = *state;
+
+    disk_fake_free(context->disk);
+    test_free(context);
+    return 0;
+}
+
+static uint64_t boot(struct context *context)
+{
+    struct identity identity;
+    enum error error = identity_boot(context->disk, 0, &identity, &context->failure);
+
+    if (error != ERROR_OK)
+        fail_msg("%s", context->failure.text);
+    assert_memory_equal(identity.cluster, context->formatted.cluster, sizeof identity.cluster);
+    assert_memory_equal(identity.incarnation, context->formatted.incarnation,
+                        sizeof identity.incarnation);
+    assert_int_equal(identity.node, 7);
+    return identity.boot_count;
+}
+
+static void assert_boot_fails(struct context *context, uint16_t node, enum error expected,
+                              const char *sentence)
+{
+    struct identity identity;
+
+    assert_int_equal(identity_boot(context->disk, node, &identity, &context->failure), expected);
+    if (strstr(context->failure.text, sentence) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", context->failure.text, sentence);
+}
+
+static void every_boot_is_counted(void **state)
+{
+    struct context *context = *state;
+
+    assert_int_equal(context->formatted.boot_count, 0);
+    for (uint64_t i = 1; i <= 5; i++)
+        assert_int_equal(boot(context), i);
+}
+
+static void two_formats_differ(void **state)
+{
+    struct context *context = *state;
+    struct disk *other = disk_fake_new();
+    struct identity identity;
+
+    assert_int_equal(identity_format(other, 7, &identity, &context->failure), ERROR_OK);
+    assert_memory_not_equal(identity.cluster, context->formatted.cluster, sizeof identity.cluster);
+    assert_memory_not_equal(identity.incarnation, context->formatted.incarnation,
+                            sizeof identity.incarnation);
+    disk_fake_free(other);
+}
+
+static void blank_directory_is_missing_and_a_second_format_refused(void **state)
+{
+    struct context *context = *state;
+    struct identity identity;
+
+    assert_int_equal(identity_format(context->disk, 7, &identity, &context->failure),
+                     ERROR_FOREIGN);
+    disk_fake_free(context->disk);
+    context->disk = disk_fake_new();
+    assert_boot_fails(context, 7, ERROR_MISSING, "blank");
+}
+
+static void journal_without_identity_is_not_blank(void **state)
+{
+    struct context *context = *state;
+    struct disk *disk = context->disk;
+    struct disk_file *file;
+    struct identity identity;
+
+    assert_int_equal(disk->operations->remove(disk, "identity"), ERROR_OK);
+    assert_int_equal(disk->operations->make_directory(disk, "journal"), ERROR_OK);
+    assert_int_equal(disk->operations->open(disk, "journal/0000000000000001", DISK_CREATE, &file),
+                     ERROR_OK);
+    disk->operations->close(file);
+    assert_boot_fails(context, 7, ERROR_CORRUPT, "\"identity\" is missing");
+    assert_int_equal(identity_format(disk, 7, &identity, &context->failure), ERROR_CORRUPT);
+}
+
+static void other_node_number_is_foreign(void **state)
+{
+    assert_boot_fails(*state, 8, ERROR_FOREIGN, "belongs to node 7");
+}
+
+// Whatever survives of a boot's write, no boot_count is returned twice.
+static void boot_count_is_never_used_twice_over_crashes(void **state)
+{
+    struct context *context = *state;
+    uint64_t last = 0;
+
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        struct identity identity;
+        disk_fake_fail(context->disk, 1 + seed % 5, ERROR_IO, true);
+        if (identity_boot(context->disk, 0, &identity, &context->failure) == ERROR_OK) {
+            assert_true(identity.boot_count > last);
+            last = identity.boot_count;
+        }
+        disk_fake_crash_random(context->disk, seed);
+        uint64_t count = boot(context);
+        assert_true(count > last);
+        last = count;
+    }
+}
+
+static void format_leaves_nothing_or_everything_at_every_crash(void **state)
+{
+    struct context *context = *state;
+
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        struct disk *disk = disk_fake_new();
+        struct identity identity;
+        disk_fake_fail(disk, 1 + seed % 6, ERROR_IO, true);
+        identity_format(disk, 7, &identity, &context->failure);
+        disk_fake_crash_random(disk, seed);
+        enum error error = identity_boot(disk, 0, &identity, &context->failure);
+        if (error == ERROR_MISSING)
+            error = identity_format(disk, 7, &identity, &context->failure);
+        assert_int_equal(error, ERROR_OK);
+        disk_fake_free(disk);
+    }
+}
+
+// The damaged copy may have been the newer: the boot that it counted must not be counted again.
+static void one_damaged_copy_skips_a_boot_and_is_repaired(void **state)
+{
+    struct context *context = *state;
+
+    for (unsigned copy = 0; copy < 2; copy++) {
+        uint64_t before = boot(context);
+        disk_fake_flip(context->disk, "identity", copy * COPY_BYTES + 33, 5);
+        uint64_t after = boot(context);
+        assert_true(after > before);
+        assert_true(after <= before + 2);
+        assert_int_equal(boot(context), after + 1);
+    }
+}
+
+static void two_damaged_copies_are_refused(void **state)
+{
+    struct context *context = *state;
+
+    disk_fake_flip(context->disk, "identity", 20, 0);
+    disk_fake_flip(context->disk, "identity", COPY_BYTES + 4095, 7);
+    assert_boot_fails(context, 0, ERROR_CORRUPT, "neither of its two copies");
+}
+
+static void every_single_flip_is_noticed_or_harmless(void **state)
+{
+    struct context *context = *state;
+    uint64_t before = boot(context);
+
+    for (uint64_t at = 0; at < 2 * COPY_BYTES; at += 13) {
+        struct context copy = *context;
+        copy.disk = disk_fake_clone(context->disk);
+        disk_fake_flip(copy.disk, "identity", at, at % 8);
+        assert_true(boot(&copy) > before);
+        disk_fake_free(copy.disk);
+    }
+}
+
+static void poke_sealed(struct disk *disk, unsigned copy, uint64_t at, uint8_t value)
+{
+    struct buffer content = {0};
+
+    disk_fake_read(disk, "identity", &content);
+    uint8_t *block = content.data + copy * COPY_BYTES;
+    block[at] = value;
+    bytes_put_u64(block + 8, hash64(block + 16, COPY_BYTES - 16, 0));
+    disk_fake_poke(disk, "identity", copy * COPY_BYTES, block, COPY_BYTES);
+    buffer_deinit(&content);
+}
+
+static void newer_format_is_foreign(void **state)
+{
+    struct context *context = *state;
+
+    poke_sealed(context->disk, 0, 16, 2);
+    assert_boot_fails(context, 0, ERROR_FOREIGN, "format version 2");
+}
+
+static void contradicting_copies_are_refused(void **state)
+{
+    struct context *context = *state;
+
+    poke_sealed(context->disk, 0, 60, 0xee);
+    assert_boot_fails(context, 0, ERROR_CORRUPT, "contradict");
+}
+
+static void wrong_size_is_refused(void **state)
+{
+    struct context *context = *state;
+
+    assert_int_equal(disk_replace(context->disk, "", "identity", "short", 5), ERROR_OK);
+    assert_boot_fails(context, 0, ERROR_CORRUPT, "has 5 bytes");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(every_boot_is_counted),
+        TEST(two_formats_differ),
+        TEST(blank_directory_is_missing_and_a_second_format_refused),
+        TEST(journal_without_identity_is_not_blank),
+        TEST(other_node_number_is_foreign),
+        TEST(boot_count_is_never_used_twice_over_crashes),
+        TEST(format_leaves_nothing_or_everything_at_every_crash),
+        TEST(one_damaged_copy_skips_a_boot_and_is_repaired),
+        TEST(two_damaged_copies_are_refused),
+        TEST(every_single_flip_is_noticed_or_harmless),
+        TEST(newer_format_is_foreign),
+        TEST(contradicting_copies_are_refused),
+        TEST(wrong_size_is_refused),
+    };
+
+    log_set_level(LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
