@@ -1,7 +1,9 @@
 # The replicated half: commands, the state and its tables, checkpoints.
 storage_libstorage_a_SOURCES += \
 	storage/batch.c \
-	storage/checkpoint.h \
+	storage/checkpoint.c storage/checkpoint.h \
+	storage/checkpoint_format.h \
+	storage/checkpoint_write.c \
 	storage/command.c storage/command.h \
 	storage/execute.c \
 	storage/keys.c storage/keys.h \

@@ -1,7 +1,17 @@
 # Unit tests of the replicated half: each program is added to check_PROGRAMS.
 STATE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
 
-check_PROGRAMS += tests/unit/storage/test_execute
-tests_unit_storage_test_execute_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_storage_test_execute_SOURCES = tests/unit/storage/test_execute.c $(STATE_FIXTURE)
-tests_unit_storage_test_execute_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/storage/test_path
+tests_unit_storage_test_path_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_path_SOURCES = tests/unit/storage/test_path.c
+tests_unit_storage_test_path_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_command
+tests_unit_storage_test_command_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_command_SOURCES = tests/unit/storage/test_command.c
+tests_unit_storage_test_command_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_operations
+tests_unit_storage_test_operations_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_operations_SOURCES = tests/unit/storage/test_operations.c $(STATE_FIXTURE)
+tests_unit_storage_test_operations_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
