@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// A refused client gets a whole reply and time to read it: closing at once would reset the
+// connection and with it the reply, because the request lies unread in our receive buffer.
+#include "api/acceptor.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "api/canned.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+enum {
+    LINGERING_MAX = 64, // refused connections that may still read their reply
+    LINGER_MS = 1000,
+    TICK_MOST_MS = 500, // between two looks at slow senders
+    TICK_LEAST_MS = 10,
+    ACCEPT_BURST = 64,
+    EXHAUSTED_PAUSE_MS = 100, // when the process has no file descriptors left
+    KEEPALIVE_IDLE_S = 60,
+    USER_TIMEOUT_MS = 30000,
+    POLL_FIXED = 2, // listening socket and wake-up stand before the lingering ones
+};
+
+struct lingering {
+    int fd;
+    uint64_t until_ns;
+};
+
+struct acceptor {
+    int listen_fd;
+    int wake_fd;
+    pthread_t thread;
+    struct service *service;
+    struct admission *admission;
+    struct http *http;
+    atomic_bool stopping;
+    int tick_ms;
+    uint64_t paused_until_ns;
+    struct lingering lingering[LINGERING_MAX];
+    size_t lingering_count;
+};
+
+static void set_option(int fd, int level, int option, int value)
+{
+    setsockopt(fd, level, option, &value, sizeof value);
+}
+
+static void tune(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+}
+
+static void end_lingering(struct acceptor *acceptor, size_t index)
+{
+    close(acceptor->lingering[index].fd);
+    acceptor->lingering_count--;
+    memmove(&acceptor->lingering[index], &acceptor->lingering[index + 1],
+            (acceptor->lingering_count - index) * sizeof acceptor->lingering[0]);
+}
+
+static void refuse(struct acceptor *acceptor, int fd, enum error error)
+{
+    char canned[CANNED_MAX];
+    const char *detail = error == ERROR_OVERLOADED
+                             ? "the server has as many connections as it accepts"
+                             : "this address has as many connections as one address may have";
+
+    size_t length = canned_reply(acceptor->service, error, detail, canned);
+    (void)send(fd, canned, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(fd, SHUT_WR);
+    if (acceptor->lingering_count == LINGERING_MAX)
+        end_lingering(acceptor, 0);
+    acceptor->lingering[acceptor->lingering_count++] = (struct lingering){
+        .fd = fd, .until_ns = clock_monotonic_ns() + (uint64_t)LINGER_MS * 1000000};
+}
+
+static bool accept_one(struct acceptor *acceptor)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage room;
+    } address;
+    socklen_t length = sizeof address;
+
+    int fd = accept4(acceptor->listen_fd, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            log_write(LOG_WARNING, "cannot accept connections", "reason=%s",
+                      strerrorname_np(errno));
+            acceptor->paused_until_ns =
+                clock_monotonic_ns() + (uint64_t)EXHAUSTED_PAUSE_MS * 1000000;
+        }
+        return errno == ECONNABORTED || errno == EINTR;
+    }
+    tune(fd);
+    enum error error = admission_enter(acceptor->admission, &address.any);
+    if (error == ERROR_OK)
+        http_adopt(acceptor->http, fd, &address.any, length);
+    else
+        refuse(acceptor, fd, error);
+    return true;
+}
+
+// Reads what a refused client still sends, so that the close does not reset the connection.
+static void drain_lingering(struct acceptor *acceptor)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    char unwanted[4096];
+
+    for (size_t i = acceptor->lingering_count; i-- > 0;) {
+        ssize_t got = recv(acceptor->lingering[i].fd, unwanted, sizeof unwanted, MSG_DONTWAIT);
+        bool ended = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+        if (ended || now_ns >= acceptor->lingering[i].until_ns)
+            end_lingering(acceptor, i);
+    }
+}
+
+static void wait_for_work(struct acceptor *acceptor, bool *acceptable)
+{
+    struct pollfd polled[POLL_FIXED + LINGERING_MAX];
+    bool paused = clock_monotonic_ns() < acceptor->paused_until_ns;
+    int timeout_ms = paused ? TICK_LEAST_MS : acceptor->tick_ms;
+
+    polled[0] = (struct pollfd){.fd = acceptor->wake_fd, .events = POLLIN};
+    polled[1] = (struct pollfd){.fd = paused ? -1 : acceptor->listen_fd, .events = POLLIN};
+    for (size_t i = 0; i < acceptor->lingering_count; i++)
+        polled[POLL_FIXED + i] = (struct pollfd){.fd = acceptor->lingering[i].fd, .events = POLLIN};
+    int ready = poll(polled, POLL_FIXED + acceptor->lingering_count, timeout_ms);
+    *acceptable = ready > 0 && polled[1].revents != 0;
+}
+
+static void *run(void *argument)
+{
+    struct acceptor *acceptor = argument;
+    uint64_t tick_ns = (uint64_t)acceptor->tick_ms * 1000000;
+    uint64_t next_tick_ns = clock_monotonic_ns() + tick_ns;
+    bool acceptable;
+
+    while (!atomic_load(&acceptor->stopping)) {
+        wait_for_work(acceptor, &acceptable);
+        for (int i = 0; acceptable && i < ACCEPT_BURST; i++)
+            acceptable = accept_one(acceptor);
+        drain_lingering(acceptor);
+        if (clock_monotonic_ns() < next_tick_ns)
+            continue;
+        http_expire(acceptor->http);
+        next_tick_ns = clock_monotonic_ns() + tick_ns;
+    }
+    while (acceptor->lingering_count > 0)
+        end_lingering(acceptor, 0);
+    return NULL;
+}
+
+static int tick_of(const struct api_limits *limits)
+{
+    uint64_t quarter_ms = limits->request_timeout_ms / 4;
+
+    if (quarter_ms < TICK_LEAST_MS)
+        return TICK_LEAST_MS;
+    return quarter_ms > TICK_MOST_MS ? TICK_MOST_MS : (int)quarter_ms;
+}
+
+struct acceptor *acceptor_start(const struct listener *listener, struct service *service,
+                                struct admission *admission, struct http *http)
+{
+    struct acceptor *acceptor = memory_zalloc(sizeof *acceptor);
+
+    acceptor->listen_fd = listener->fd;
+    acceptor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ASSERT(acceptor->wake_fd >= 0);
+    acceptor->service = service;
+    acceptor->admission = admission;
+    acceptor->http = http;
+    acceptor->tick_ms = tick_of(&service->limits);
+    ASSERT(pthread_create(&acceptor->thread, NULL, run, acceptor) == 0);
+    pthread_setname_np(acceptor->thread, "acceptor");
+    return acceptor;
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    uint64_t one = 1;
+
+    atomic_store(&acceptor->stopping, true);
+    ASSERT(write(acceptor->wake_fd, &one, sizeof one) == sizeof one);
+    pthread_join(acceptor->thread, NULL);
+    close(acceptor->listen_fd);
+    close(acceptor->wake_fd);
+    free(acceptor);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the parts together and takes them apart in the opposite order.
+#include "api/api.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/acceptor.h"
+#include "api/admission.h"
+#include "api/http.h"
+#include "api/request.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+struct api {
+    struct service service;
+    struct admission *admission;
+    struct http *http;
+    struct acceptor *acceptor;
+    uint16_t port;
+};
+
+static void init_service(struct service *service, const struct api_options *options,
+                         const struct api_backend *backend)
+{
+    struct node_status status = {0};
+
+    service->backend = *backend;
+    service->limits = options->limits;
+    service->rules = (struct guard_rules){
+        .allowed_hosts = options->allowed_hosts,
+        .allowed_origins = options->allowed_origins,
+        .header_bytes = options->limits.header_bytes,
+    };
+    backend->status(backend->context, &status);
+    snprintf(service->node, sizeof service->node, "%u", status.node);
+    snprintf(service->request_prefix, sizeof service->request_prefix, "%08" PRIx32,
+             (uint32_t)random_u64());
+    atomic_init(&service->requests, 1);
+}
+
+enum error api_start(const struct api_options *options, const struct api_backend *backend,
+                     struct api **api, struct failure *failure)
+{
+    struct api *made = memory_zalloc(sizeof *made);
+    struct listener listener;
+
+    init_service(&made->service, options, backend);
+    enum error error = listener_open(options->listen, &listener, failure);
+    if (error != ERROR_OK) {
+        free(made);
+        return error;
+    }
+    made->port = listener.port;
+    made->service.rules.loopback = listener.loopback;
+    made->admission =
+        admission_new(options->limits.connections, options->limits.connections_per_address);
+    error = http_start(&made->service, made->admission, &made->http, failure);
+    if (error != ERROR_OK) {
+        close(listener.fd);
+        admission_free(made->admission);
+        free(made);
+        return error;
+    }
+    made->acceptor = acceptor_start(&listener, &made->service, made->admission, made->http);
+    *api = made;
+    return ERROR_OK;
+}
+
+uint16_t api_port(const struct api *api)
+{
+    return api->port;
+}
+
+void api_drain(struct api *api)
+{
+    atomic_store(&api->service.draining, true);
+}
+
+void api_stop(struct api *api)
+{
+    if (api == NULL)
+        return;
+    api_drain(api);
+    acceptor_stop(api->acceptor);
+    http_stop(api->http);
+    admission_free(api->admission);
+    free(api);
+}

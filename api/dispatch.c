@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks go from what makes the connection unusable to what only this request got wrong.
+#include "api/dispatch.h"
+
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/reply.h"
+#include "api/routes.h"
+
+typedef void (*handler)(struct request *request);
+
+static const struct {
+    const char *operation;
+    handler handler;
+} handlers[] = {
+#define HANDLER_ROW(method_, pattern_, operation_, handler_, queries_, body_)                      \
+    {.operation = operation_, .handler = handler_},
+    ROUTE_TABLE(HANDLER_ROW)
+#undef HANDLER_ROW
+};
+
+static bool is_mutation(enum method method)
+{
+    return method != METHOD_GET && method != METHOD_HEAD && method != METHOD_OPTIONS;
+}
+
+static enum error refuse_route(struct request *request, const struct route_match *match,
+                               const char *method, struct problem *problem)
+{
+    const struct target *parts = &request->parts;
+    char allow[ALLOW_MAX];
+
+    if (match->methods == 0)
+        return problem_set(problem, ERROR_NOT_FOUND,
+                           "there is no resource \"%.*s\"; GET / tells what there is",
+                           (int)(parts->path_length > 200 ? 200 : parts->path_length), parts->path);
+    request->reply.allow = match->methods;
+    route_allow(match->methods, allow);
+    return problem_set(problem, ERROR_METHOD_NOT_ALLOWED, "the method is %.32s; there are: %s",
+                       method, allow);
+}
+
+static enum error decode_variable(struct request *request, const struct route_match *match,
+                                  struct problem *problem)
+{
+    enum error error = ERROR_OK;
+
+    if (match->znode)
+        error = target_decode_path(match->rest, match->rest_length, &request->path,
+                                   &request->trailing_slash, problem);
+    else
+        buffer_append(&request->path, match->rest, match->rest_length);
+    if (error != ERROR_OK) {
+        buffer_clear(&request->path);
+        return error;
+    }
+    request->path_length = request->path.length;
+    buffer_u8(&request->path, '\0');
+    return ERROR_OK;
+}
+
+static enum error find_resource(struct request *request, const char *method,
+                                struct problem *problem)
+{
+    const struct target *parts = &request->parts;
+    struct route_match match;
+
+    route_find(request->method, parts->path, parts->path_length, &match);
+    bool options = request->method == METHOD_OPTIONS;
+    bool server = parts->path[0] == '*';
+    if (options && (match.methods != 0 || server)) {
+        request->reply.status = 204;
+        request->reply.allow = server ? (1u << METHOD_OPTIONS) - 1 : match.methods;
+        return ERROR_OK;
+    }
+    if (match.route == NULL)
+        return refuse_route(request, &match, method, problem);
+    request->route = match.route;
+    enum error error = decode_variable(request, &match, problem);
+    if (error == ERROR_OK)
+        error = query_parse(&request->query, parts->query, parts->query_length,
+                            match.route->queries, problem);
+    return error;
+}
+
+// What is wrong with the head although the connection can go on.
+static enum error check_head(struct request *request, const char *method, struct problem *problem)
+{
+    const char *length = request->headers.value[HEADER_CONTENT_LENGTH];
+    bool body = request->has_body && (length == NULL || strspn(length, "0") < strlen(length));
+
+    enum error error = guard_request(&request->service->rules, &request->headers, &request->parts,
+                                     is_mutation(request->method), problem);
+    if (error == ERROR_OK)
+        error = find_resource(request, method, problem);
+    if (error != ERROR_OK || request->route == NULL)
+        return error;
+    if (body && !request->route->body)
+        return problem_set(problem, ERROR_BAD_REQUEST, "a %s here takes no body", method);
+    if (!request->has_body && request->method == METHOD_PUT)
+        return problem_set(problem, ERROR_LENGTH_REQUIRED,
+                           "the PUT has neither Content-Length nor Transfer-Encoding; send an "
+                           "empty body on purpose with Content-Length: 0");
+    return ERROR_OK;
+}
+
+static enum error check_connection(struct request *request, const char *http_version,
+                                   struct problem *problem)
+{
+    const struct service *service = request->service;
+    size_t length = request->target.length - 1;
+
+    if (length > service->limits.url_bytes)
+        return problem_set(problem, ERROR_URI_TOO_LONG,
+                           "the request target has %zu bytes, the limit is %u", length,
+                           service->limits.url_bytes);
+    enum error error = guard_framing(&service->rules, &request->headers, http_version, problem);
+    if (error != ERROR_OK)
+        return error;
+    return target_split((const char *)request->target.data, length, &request->parts, problem);
+}
+
+bool dispatch_head(struct request *request, const char *method, const char *http_version)
+{
+    struct problem problem = {0};
+
+    request_number(request);
+    request->method = method_parse(method);
+    request->has_body = request->headers.count[HEADER_CONTENT_LENGTH] > 0 ||
+                        request->headers.count[HEADER_TRANSFER_ENCODING] > 0;
+    if (check_connection(request, http_version, &problem) != ERROR_OK) {
+        reply_problem(request, &problem);
+        return false;
+    }
+    if (check_head(request, method, &problem) != ERROR_OK)
+        reply_problem(request, &problem);
+    return true;
+}
+
+void dispatch_run(struct request *request)
+{
+    if (request->reply.status != STATUS_NONE)
+        return;
+    size_t row = (size_t)(request->route - route_at(0));
+    handlers[row].handler(request);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tag is written with snprintf: it is short, and once per reply.
+#include "api/etag.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void etag_raw(char into[ETAG_MAX], uint64_t mzxid)
+{
+    snprintf(into, ETAG_MAX, "\"%" PRIu64 "\"", mzxid);
+}
+
+void etag_node(char into[ETAG_MAX], const struct stat_fields *stat)
+{
+    snprintf(into, ETAG_MAX, "\"%" PRIu64 ".%" PRIu64 ".%" PRId32 "\"", stat->mzxid, stat->pzxid,
+             stat->aversion);
+}
+
+void etag_children(char into[ETAG_MAX], const struct stat_fields *stat)
+{
+    snprintf(into, ETAG_MAX, "\"c%" PRIu64 "\"", stat->pzxid);
+}
+
+static const char *skip_blanks(const char *at)
+{
+    return at + strspn(at, " \t");
+}
+
+bool etag_next(const char **at, struct etag_member *member)
+{
+    const char *next = *at;
+
+    next += strspn(next, " \t,");
+    *at = next;
+    if (*next == '\0')
+        return false;
+    member->weak = strncmp(next, "W/", 2) == 0;
+    if (member->weak)
+        next += 2;
+    if (*next != '"')
+        return false;
+    const char *end = strchr(next + 1, '"');
+    if (end == NULL)
+        return false;
+    member->opaque = next + 1;
+    member->length = (size_t)(end - next - 1);
+    next = skip_blanks(end + 1);
+    if (*next != ',' && *next != '\0')
+        return false;
+    *at = next;
+    return true;
+}
+
+bool etag_list_has(const char *list, const char *etag)
+{
+    struct etag_member member;
+    size_t length = strlen(etag);
+
+    list = skip_blanks(list);
+    if (list[0] == '*' && *skip_blanks(list + 1) == '\0')
+        return true;
+    while (etag_next(&list, &member)) {
+        if (member.length + 2 == length && memcmp(member.opaque, etag + 1, member.length) == 0)
+            return true;
+    }
+    return false;
+}
+
+uint64_t etag_mzxid(const struct etag_member *member)
+{
+    uint64_t zxid = 0;
+    size_t digits = 0;
+
+    while (digits < member->length && digits < 19) {
+        char c = member->opaque[digits];
+        if (c < '0' || c > '9')
+            break;
+        zxid = zxid * 10 + (uint64_t)(c - '0');
+        digits++;
+    }
+    bool ended = digits == member->length || member->opaque[digits] == '.';
+    return digits > 0 && ended ? zxid : UINT64_MAX;
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs of bytes that need no escape are copied as they are; only the others are looked at.
+#include "api/json_writer.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+static void put(struct json_writer *json, const char *text, size_t length)
+{
+    buffer_append(json->into, text, length);
+}
+
+static void separate(struct json_writer *json)
+{
+    if (json->comma)
+        put(json, ",", 1);
+    json->comma = true;
+}
+
+void json_open(struct json_writer *json, char bracket)
+{
+    separate(json);
+    put(json, &bracket, 1);
+    json->comma = false;
+}
+
+void json_close(struct json_writer *json, char bracket)
+{
+    put(json, &bracket, 1);
+    json->comma = true;
+}
+
+void json_key(struct json_writer *json, const char *name)
+{
+    size_t length = strlen(name);
+
+    separate(json);
+    uint8_t *at = buffer_reserve(json->into, length + 3);
+    at[0] = '"';
+    memcpy(at + 1, name, length);
+    memcpy(at + 1 + length, "\":", 2);
+    json->into->length += length + 3;
+    json->comma = false;
+}
+
+// Writes the escape of the byte or sequence at `at` and returns where the text goes on.
+static const uint8_t *put_escape(struct json_writer *json, const uint8_t *at, const uint8_t *end)
+{
+    static const char short_escapes[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    const uint8_t *next = at;
+    uint32_t code_point;
+
+    if (*at >= 0x80) {
+        if (utf8_next(&next, end, &code_point)) {
+            put(json, (const char *)at, (size_t)(next - at));
+            return next;
+        }
+        put(json, "\xef\xbf\xbd", 3);
+        return at + 1;
+    }
+    for (const char *escape = short_escapes; *escape != '\0'; escape += 2) {
+        if ((uint8_t)escape[0] == *at) {
+            put(json, (const char[]){'\\', escape[1]}, 2);
+            return at + 1;
+        }
+    }
+    buffer_printf(json->into, "\\u%04x", *at);
+    return at + 1;
+}
+
+static bool is_plain(uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+void json_text(struct json_writer *json, const void *text, size_t length)
+{
+    const uint8_t *at = text;
+    const uint8_t *end = at + length;
+
+    separate(json);
+    buffer_reserve(json->into, length + 2);
+    put(json, "\"", 1);
+    while (at < end) {
+        const uint8_t *run = at;
+        while (at < end && is_plain(*at))
+            at++;
+        put(json, (const char *)run, (size_t)(at - run));
+        if (at < end)
+            at = put_escape(json, at, end);
+    }
+    put(json, "\"", 1);
+}
+
+void json_string(struct json_writer *json, const char *text)
+{
+    json_text(json, text, strlen(text));
+}
+
+void buffer_decimal(struct buffer *into, uint64_t number)
+{
+    uint8_t digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    buffer_append(into, digits + at, sizeof digits - at);
+}
+
+void json_number(struct json_writer *json, uint64_t number)
+{
+    separate(json);
+    buffer_decimal(json->into, number);
+}
+
+void json_integer(struct json_writer *json, int64_t number)
+{
+    separate(json);
+    if (number < 0)
+        put(json, "-", 1);
+    buffer_decimal(json->into, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+void json_boolean(struct json_writer *json, bool value)
+{
+    separate(json);
+    buffer_text(json->into, value ? "true" : "false");
+}
+
+void json_null(struct json_writer *json)
+{
+    separate(json);
+    put(json, "null", 4);
+}
+
+void json_end(struct json_writer *json)
+{
+    put(json, "\n", 1);
+}

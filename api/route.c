@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// A linear search: the table is short and its busiest rows stand first.
+#include "api/route.h"
+
+#include <string.h>
+
+#include "api/routes.h"
+#include "base/assert.h"
+
+static const struct route routes[] = {
+#define ROUTE_ROW(method_name_, pattern_, operation_, handler_, queries_, body_)                   \
+    {.method = METHOD_##method_name_,                                                              \
+     .pattern = pattern_,                                                                          \
+     .operation = operation_,                                                                      \
+     .queries = queries_,                                                                          \
+     .body = body_},
+    ROUTE_TABLE(ROUTE_ROW)
+#undef ROUTE_ROW
+};
+
+static const char *const method_names[] = {"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"};
+
+size_t route_count(void)
+{
+    return sizeof routes / sizeof routes[0];
+}
+
+const struct route *route_at(size_t index)
+{
+    ASSERT(index < route_count());
+    return &routes[index];
+}
+
+enum method method_parse(const char *text)
+{
+    for (unsigned i = 0; i < METHOD_OTHER; i++) {
+        if (strcmp(text, method_names[i]) == 0)
+            return (enum method)i;
+    }
+    return METHOD_OTHER;
+}
+
+const char *method_name(enum method method)
+{
+    return method < METHOD_OTHER ? method_names[method] : "?";
+}
+
+static bool match_pattern(const char *pattern, const char *path, size_t length, const char **rest)
+{
+    const char *variable = strchr(pattern, '{');
+    size_t fixed = variable != NULL ? (size_t)(variable - pattern) : strlen(pattern);
+
+    *rest = path + length;
+    if (length < fixed || memcmp(pattern, path, fixed) != 0)
+        return false;
+    if (variable == NULL)
+        return length == fixed;
+    *rest = path + fixed;
+    if (strcmp(variable, "{path}") == 0) {
+        *rest -= 1;
+        return true;
+    }
+    return length > fixed && memchr(*rest, '/', length - fixed) == NULL;
+}
+
+void route_find(enum method method, const char *path, size_t length, struct route_match *match)
+{
+    const char *rest;
+
+    *match = (struct route_match){0};
+    for (size_t i = 0; i < route_count(); i++) {
+        const struct route *route = &routes[i];
+        if (!match_pattern(route->pattern, path, length, &rest))
+            continue;
+        match->methods |= 1u << route->method;
+        bool stands_in = method == METHOD_HEAD && route->method == METHOD_GET;
+        if (route->method != method && !(stands_in && match->route == NULL))
+            continue;
+        match->route = route;
+        match->rest = rest;
+        match->rest_length = (size_t)(path + length - rest);
+        match->znode = strncmp(route->pattern, "/v1/znodes", 10) == 0;
+    }
+    if ((match->methods & 1u << METHOD_GET) != 0)
+        match->methods |= 1u << METHOD_HEAD;
+}
+
+void route_allow(uint32_t methods, char into[ALLOW_MAX])
+{
+    into[0] = '\0';
+    for (unsigned i = 0; i < METHOD_OPTIONS; i++) {
+        if ((methods >> i & 1) != 0) {
+            strcat(into, method_names[i]);
+            strcat(into, ", ");
+        }
+    }
+    strcat(into, "OPTIONS");
+}
