@@ -188,7 +188,7 @@ def test_a_replay_works_after_a_restart(start, end):
 
 
 def test_a_full_table_is_429_and_clears_by_itself(start):
-    api = Client(start('--key-capacity', 3, '--key-retention', '300ms').port)
+    api = Client(start('--key-capacity', 3, '--key-retention', '1s').port)
     api.put('/n')
     for number in itertools.count():
         reply = api.put('/n', f'{number}', headers=keyed())
@@ -214,7 +214,7 @@ def test_a_kept_key_answers_also_while_the_table_is_full(start):
 
 
 def test_a_key_is_forgotten_after_its_retention(start):
-    api = Client(start('--key-retention', '200ms').port)
+    api = Client(start('--key-retention', '1s').port)
     headers = keyed()
     expect(api.put('/n', 'x', headers=headers), 201)
     wait_until(lambda: api.put('/tick') and api.put('/n', 'x', headers=headers).status == 200,

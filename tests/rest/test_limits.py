@@ -8,7 +8,7 @@ import pytest
 
 from client import Client, Wire, expect, wait_until
 
-LIMITS = ('--max-url-bytes', 400, '--max-header-bytes', 2000, '--max-body-bytes', 1000,
+LIMITS = ('--max-url-bytes', 400, '--max-header-bytes', 2000, '--max-body-bytes', 1024,
           '--max-json-depth', 8)
 
 
@@ -62,25 +62,25 @@ def test_many_headers_are_431(client):
 
 
 def test_a_large_body_is_413_by_its_length(client):
-    expect(client.put('/body', b'x' * 1000), 201)
-    problem = expect(client.put('/body', b'x' * 1001), 413, 'body-too-large').json
-    assert '1000' in problem['detail']
-    assert client.data('/body') == b'x' * 1000
+    expect(client.put('/body', b'x' * 1024), 201)
+    problem = expect(client.put('/body', b'x' * 1025), 413, 'body-too-large').json
+    assert '1024' in problem['detail']
+    assert client.data('/body') == b'x' * 1024
 
 
 def test_a_large_body_is_413_before_it_is_sent(small):
     head = b'PUT /v1/znodes/announced HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n'
-    for length in (1001, 1 << 40, 10 ** 30):
+    for length in (1025, 1 << 40, 10 ** 30):
         with Wire(small.port, head % length) as wire:
             assert wire.response().status in (400, 413)
     assert Client(small.port).stat('/announced') is None
 
 
 def test_a_large_body_is_413_in_chunks(client):
-    expect(client.request('PUT', '/v1/znodes/chunks', iter([b'x' * 500] * 2)), 201)
-    reply = client.request('PUT', '/v1/znodes/chunks', iter([b'y' * 500] * 3))
+    expect(client.request('PUT', '/v1/znodes/chunks', iter([b'x' * 512] * 2)), 201)
+    reply = client.request('PUT', '/v1/znodes/chunks', iter([b'y' * 512] * 3))
     expect(reply, 413, 'body-too-large')
-    assert client.data('/chunks') == b'x' * 1000
+    assert client.data('/chunks') == b'x' * 1024
 
 
 def test_an_endless_body_does_not_go_on(small):
@@ -174,7 +174,7 @@ SLOW = {
 def impatient(tmp_path_factory):
     from daemon import Daemon
     server = Daemon(tmp_path_factory.mktemp('impatient') / 'data',
-                    '--request-timeout', '400ms', '--idle-timeout', '800ms').start()
+                    '--request-timeout', '400ms', '--idle-timeout', '1s').start()
     yield server
     server.stop()
 

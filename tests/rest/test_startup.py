@@ -46,7 +46,7 @@ def test_an_unknown_option_suggests_the_nearest(tmp_path, wrong, right):
 
 @pytest.mark.parametrize('option, value', [
     ('--listen', 'nonsense'), ('--listen', '127.0.0.1:99999'), ('--listen', '127.0.0.1'),
-    ('--id', '0'), ('--id', 'x'), ('--max-connections', '-1'), ('--max-connections', ''),
+    ('--id', 'x'), ('--max-connections', '-1'), ('--max-connections', ''),
     ('--max-connections', '10x'), ('--request-timeout', '10'), ('--request-timeout', '10 parsecs'),
     ('--request-timeout', '-1s'), ('--log-level', 'loud'), ('--max-url-bytes', '1')])
 def test_a_wrong_value_is_named(tmp_path, option, value):
@@ -66,15 +66,15 @@ def test_an_argument_that_is_no_option_is_refused(tmp_path):
 
 
 def test_the_environment_gives_options(start):
-    daemon = start(environ={'CURLEW_MAX_BODY_BYTES': '10', 'CURLEW_ID': '5'})
+    daemon = start(environ={'CURLEW_MAX_BODY_BYTES': '2000', 'CURLEW_ID': '5'})
     api = Client(daemon.port)
-    expect(api.put('/a', b'x' * 11), 413)
+    expect(api.put('/a', b'x' * 2001), 413)
     assert api.get('/').headers['X-Node'] == '5'
 
 
 def test_the_command_line_precedes_the_environment(start):
-    daemon = start('--max-body-bytes', 20, environ={'CURLEW_MAX_BODY_BYTES': '10'})
-    expect(Client(daemon.port).put('/a', b'x' * 20), 201)
+    daemon = start('--max-body-bytes', 3000, environ={'CURLEW_MAX_BODY_BYTES': '2000'})
+    expect(Client(daemon.port).put('/a', b'x' * 3000), 201)
 
 
 def test_a_wrong_value_in_the_environment_is_refused(tmp_path):
