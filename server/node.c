@@ -220,7 +220,13 @@ static enum error start_api(struct node *node, const struct options *options,
                                   .status = status,
                                   .read_allowed = read_allowed};
 
-    return api_start(&api_options, &backend, &node->api, failure);
+    enum error error = api_start(&api_options, &backend, &node->api, failure);
+    if (error != ERROR_OK)
+        return error;
+    const char *colon = strrchr(options->listen, ':');
+    log_write(LOG_INFO, "listening", "address=%.*s:%u", (int)(colon - options->listen),
+              options->listen, api_port(node->api));
+    return ERROR_OK;
 }
 
 enum error node_start(const struct options *options, struct node **started, struct failure *failure)
