@@ -105,8 +105,8 @@ struct place {
 // Takes one line; true when it completes an operation.
 static bool scan_line(const char *line, struct place *place)
 {
-    if (sscanf(line, "  %63[/a-z0-9{}.]:", place->path) == 1 && line[2] == '/')
-        return false;
+    if (strncmp(line, "  /", 3) == 0)
+        sscanf(line, "  %63[/a-z0-9{}.]", place->path);
     if (strncmp(line, "    ", 4) == 0 && line[4] != ' ')
         sscanf(line, "    %15[a-z]", place->method);
     return sscanf(line, "      operationId: %63s", place->operation) == 1;
