@@ -47,7 +47,8 @@
 //   u32    bytes of HEAD, in the last 4 bytes
 //
 // So the rot of any one sector leaves one whole copy of HEAD: what was accepted (slot, origin,
-// hash) is known even where a value is lost. The number of sectors is the least that holds this.
+// hash) is known even where a value is lost. The number of sectors is the least multiple of 8 that
+// holds these parts.
 //
 //   group header
 //     records                             0  u32, count

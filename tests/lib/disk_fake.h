@@ -41,8 +41,8 @@ void disk_fake_crash_random(struct disk *disk, uint64_t seed);
 
 // Operations that change or sync something since the disk was made.
 uint64_t disk_fake_operations(const struct disk *disk);
-// Lets the count-th such operation from now on fail (1 is the next), and with `lasting` all that
-// follow it. A write that fails may or may not have reached the disk: it stays unsynced.
+// Lets the count-th such operation from now on fail (1 is the next, 0: none any more), and with
+// `lasting` all that follow it. A write that fails may or may not have reached the disk: it stays unsynced.
 void disk_fake_fail(struct disk *disk, uint64_t count, enum error error, bool lasting);
 // Bytes that files may still grow by before writes answer ERROR_DISK_FULL; removals give back.
 void disk_fake_set_free(struct disk *disk, uint64_t bytes);

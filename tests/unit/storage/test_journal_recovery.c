@@ -464,6 +464,15 @@ static void value_that_does_not_match_its_hash_is_corrupt(void **state)
     assert_refuses(fixture, ERROR_CORRUPT, first_name, "does not have the hash that it states");
 }
 
+static void bytes_between_values_and_second_head_are_corrupt(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_for_damage(fixture);
+    poke_sealed(fixture, 8192, 12300, 1);
+    assert_refuses(fixture, ERROR_CORRUPT, first_name, "between its values and its second head");
+}
+
 static void sync_that_keeps_another_hash_is_corrupt(void **state)
 {
     struct fixture *fixture = *state;
@@ -493,6 +502,121 @@ static void promise_that_goes_back_is_corrupt(void **state)
     fixture_close(fixture);
     poke_heads(fixture, 3 * 4096, 8, 1, 80 + 16, 0);
     assert_refuses(fixture, ERROR_CORRUPT, first_name, "a promise goes back");
+}
+
+// ---- Well sealed sectors at places where no crash can leave them
+// ---------------------------------
+
+// Seals a sector with the payload of zeros.
+static void poke_sector(struct fixture *fixture, const char *name, uint64_t at,
+                        const struct journal_sector *sector)
+{
+    uint8_t bytes[JOURNAL_SECTOR] = {0};
+    struct journal_seed seed;
+
+    journal_seed_init(&seed, &fixture->identity, name == first_name ? 1 : 2);
+    journal_sector_seal(bytes, sector, &seed, at / JOURNAL_SECTOR);
+    disk_fake_poke(fixture->disk, name, at, bytes, sizeof bytes);
+}
+
+// One group, flush 1 of boot 2, and a spare segment.
+static void write_one_group(struct fixture *fixture)
+{
+    open_well(fixture);
+    assert_int_equal(journal_make_spares(fixture->journal, 1), ERROR_OK);
+    fixture_promise(fixture, 1, 1);
+    assert_int_equal(fixture_flush(fixture), ERROR_OK);
+    fixture_close(fixture);
+}
+
+static void single_sector_of_the_next_group_is_torn(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_one_group(fixture);
+    poke_sector(fixture, first_name, 8192 + 1024,
+                &(struct journal_sector){.flush = 2, .boot_count = 2, .index = 2, .sectors = 8});
+    open_well(fixture);
+    assert_int_equal(fixture->recovered.count, 1);
+}
+
+static void misplaced_sector_is_corrupt(void **state)
+{
+    static const struct {
+        struct journal_sector sector; // at byte 8192 + 1024, behind the only group
+        const char *sentence;
+    } cases[] = {
+        {{.flush = 2, .boot_count = 2, .index = 3, .sectors = 8}, "at the wrong place"},
+        {{.flush = 2, .boot_count = 2, .index = 2, .sectors = 2}, "at the wrong place"},
+        {{.flush = 3, .boot_count = 2, .index = 2, .sectors = 8}, "flush 3 stands here"},
+        {{.flush = 1, .boot_count = 2, .index = 2, .sectors = 8}, "flush 1 stands here"},
+        {{.flush = 2, .boot_count = 1, .index = 2, .sectors = 8}, "an earlier start"},
+        {{.flush = 2, .boot_count = 9, .index = 2, .sectors = 8}, "a later start"},
+        {{.flush = 2, .boot_count = 2, .index = 2, .sectors = 12}, "size is impossible"},
+        {{.flush = 2, .boot_count = 2, .index = 2, .sectors = 128}, "size is impossible"},
+    };
+    struct fixture *fixture = *state;
+
+    write_one_group(fixture);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        poke_sector(fixture, first_name, 8192 + 1024, &cases[i].sector);
+        fixture->identity.boot_count = 2;
+        assert_refuses(fixture, ERROR_CORRUPT, first_name, cases[i].sentence);
+    }
+}
+
+static void torn_sectors_of_two_sizes_or_starts_are_corrupt(void **state)
+{
+    struct fixture *fixture = *state;
+    struct journal_sector sector = {.flush = 2, .boot_count = 2, .index = 2, .sectors = 8};
+
+    write_one_group(fixture);
+    poke_sector(fixture, first_name, 8192 + 1024, &sector);
+    sector = (struct journal_sector){.flush = 2, .boot_count = 2, .index = 3, .sectors = 16};
+    poke_sector(fixture, first_name, 8192 + 1536, &sector);
+    assert_refuses(fixture, ERROR_CORRUPT, first_name, "contradict each other");
+    sector = (struct journal_sector){.flush = 2, .boot_count = 3, .index = 3, .sectors = 8};
+    poke_sector(fixture, first_name, 8192 + 1536, &sector);
+    assert_refuses(fixture, ERROR_CORRUPT, first_name, "contradict each other");
+}
+
+static void group_in_the_next_segment_that_would_have_fitted_is_corrupt(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_one_group(fixture);
+    poke_sector(fixture, second_name, 4096,
+                &(struct journal_sector){.flush = 2, .boot_count = 2, .index = 0, .sectors = 8});
+    assert_refuses(fixture, ERROR_CORRUPT, second_name, "fitted into the segment before");
+}
+
+static void torn_sectors_in_two_segments_are_corrupt(void **state)
+{
+    struct fixture *fixture = *state;
+    struct journal_sector sector = {.flush = 2, .boot_count = 2, .index = 2, .sectors = 112};
+
+    write_one_group(fixture);
+    poke_sector(fixture, first_name, 8192 + 1024, &sector);
+    sector.sectors = 120;
+    poke_sector(fixture, second_name, 4096 + 1024, &sector);
+    assert_refuses(fixture, ERROR_CORRUPT, second_name, "missing or not whole");
+}
+
+// After a process died between write and flush the group may be whole in the kernel's cache only.
+static void what_recovery_reports_survives_a_later_power_loss(void **state)
+{
+    struct subset none = {0};
+    struct fixture *fixture = *state;
+
+    fixture_fill(fixture, 1, 10);
+    fixture_entry(fixture, 10);
+    leave_unsynced(fixture);
+    disk_fake_fail(fixture->disk, 0, ERROR_OK, false);
+    assert_int_equal(fixture_open(fixture), ERROR_OK);
+    assert_int_equal(fixture->recovered.count, 3);
+    disk_fake_crash(fixture->disk, choose_subset, &none);
+    assert_int_equal(fixture_open(fixture), ERROR_OK);
+    assert_int_equal(fixture->recovered.count, 3);
 }
 
 // ---- Files that do not belong ------------------------------------------------------------------
@@ -671,9 +795,16 @@ int main(void)
         TEST(well_sealed_nonsense_is_corrupt),
         TEST(heads_that_differ_are_corrupt),
         TEST(value_that_does_not_match_its_hash_is_corrupt),
+        TEST(bytes_between_values_and_second_head_are_corrupt),
         TEST(sync_that_keeps_another_hash_is_corrupt),
         TEST(sync_without_all_its_entries_is_corrupt),
         TEST(promise_that_goes_back_is_corrupt),
+        TEST(single_sector_of_the_next_group_is_torn),
+        TEST(misplaced_sector_is_corrupt),
+        TEST(torn_sectors_of_two_sizes_or_starts_are_corrupt),
+        TEST(group_in_the_next_segment_that_would_have_fitted_is_corrupt),
+        TEST(torn_sectors_in_two_segments_are_corrupt),
+        TEST(what_recovery_reports_survives_a_later_power_loss),
         TEST(missing_middle_segment_is_corrupt),
         TEST(missing_first_segment_is_taken_for_trimmed_only_with_scalars),
         TEST(torn_first_group_of_a_trimmed_journal_is_corrupt),
