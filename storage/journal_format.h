@@ -47,7 +47,8 @@
 //   u32    bytes of HEAD, in the last 4 bytes
 //
 // So the rot of any one sector leaves one whole copy of HEAD: what was accepted (slot, origin,
-// hash) is known even where a value is lost. The number of sectors is the least that holds this.
+// hash) is known even where a value is lost. The number of sectors is the least multiple of 8 that
+// holds these parts.
 //
 //   group header
 //     records                             0  u32, count
@@ -93,8 +94,7 @@ enum {
     JOURNAL_NAME_MAX = 40, // "journal/" and 16 digits and ".new"
 };
 
-// ---- Opening with another segment size: for tests and simulations
-// --------------------------------
+// ---- Opening with another segment size: for tests and simulations ------------------------------
 
 // As journal_open. segment_bytes is a multiple of 4096 and at least 8192. A group must fit into one
 // segment (asserted by journal_append).
@@ -102,8 +102,7 @@ enum error journal_open_sized(struct disk *disk, const struct identity *identity
                               const struct journal_handler *handler, uint32_t segment_bytes,
                               struct journal **journal, struct failure *failure);
 
-// ---- Segment files (journal_format.c)
-// ------------------------------------------------------------
+// ---- Segment files (journal_format.c) ----------------------------------------------------------
 
 // "journal/<sequence><suffix>".
 void journal_segment_name(char name[JOURNAL_NAME_MAX], uint64_t sequence, const char *suffix);
@@ -117,8 +116,7 @@ enum error journal_header_check(const uint8_t block[JOURNAL_HEADER_BYTES],
                                 const struct identity *identity, uint64_t sequence,
                                 uint64_t segment_bytes, struct failure *failure);
 
-// ---- Sectors (journal_format.c)
-// ------------------------------------------------------------------
+// ---- Sectors (journal_format.c) ----------------------------------------------------------------
 
 // What the sectors of one segment are seeded with.
 struct journal_seed {
@@ -146,8 +144,7 @@ enum journal_sector_state journal_sector_open(const uint8_t *at, struct journal_
 void journal_payload_put(uint8_t *sectors, uint64_t offset, const void *data, size_t length);
 void journal_payload_get(const uint8_t *sectors, uint64_t offset, void *into, size_t length);
 
-// ---- Groups (journal_group.c)
-// --------------------------------------------------------------------
+// ---- Groups (journal_group.c) ------------------------------------------------------------------
 
 // Sectors of a group, a multiple of 8.
 uint64_t journal_group_sectors(size_t records, uint64_t body_bytes);
