@@ -40,3 +40,8 @@ check_PROGRAMS += tests/unit/storage/test_live
 tests_unit_storage_test_live_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_live_SOURCES = tests/unit/storage/test_live.c
 tests_unit_storage_test_live_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_state
+tests_unit_storage_test_state_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_state_SOURCES = tests/unit/storage/test_state.c $(STATE_FIXTURE)
+tests_unit_storage_test_state_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
