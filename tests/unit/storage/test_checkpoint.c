@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "storage/checkpoint.h"
 #include "storage/position.h"
+#include "storage/tree.h"
 
 // ---- A disk over a temporary directory ---------------------------------------------------------
 
@@ -372,6 +373,29 @@ static void every_other_length_is_noticed(void **context)
     disk_free(disk);
 }
 
+// Every part is whole by itself; only the trailer knows that they do not belong together.
+static void chunk_of_another_file_is_noticed(void **context)
+{
+    enum { HEADER = 172 };
+    struct fixture *fixture = *context;
+    struct plain_disk *disk = disk_make();
+    struct checkpoint_info first, second;
+
+    run(fixture, op_create("/a", "data"));
+    assert_int_equal(write_checkpoint(fixture, disk, &first), ERROR_OK);
+    run(fixture, op_set("/a", "atad", -1));
+    assert_int_equal(write_checkpoint(fixture, disk, &second), ERROR_OK);
+    uint8_t *bytes = get_file(disk, &first), *other = get_file(disk, &second);
+    assert_int_equal(first.bytes, second.bytes);
+    memcpy(bytes, other, HEADER);
+    assert_true(refused(disk, second.position.applied, bytes, first.bytes));
+    memcpy(bytes, other, first.bytes);
+    assert_false(refused(disk, second.position.applied, bytes, first.bytes));
+    free(bytes);
+    free(other);
+    disk_free(disk);
+}
+
 static void file_under_another_slot_is_refused(void **context)
 {
     struct plain_disk *disk = disk_make();
@@ -501,6 +525,26 @@ static void rows_of_a_wrong_shape_are_refused(void **context)
     }
 }
 
+static void nodes_without_a_root_are_refused(void **context)
+{
+    static const char child[] = "\0\0\0\0\0\0\0\1x", root[] = "\0\0\0\0\0\0\0\0";
+    struct state *state = ((struct fixture *)*context)->state;
+    struct buffer row = {0};
+    struct node node = {.id = 2};
+
+    assert_int_equal(state_load_begin(state), ERROR_OK);
+    node_encode(&row, &node);
+    assert_int_equal(state_load_row(state, 0, child, 9, row.data, row.length), ERROR_CORRUPT);
+    assert_int_equal(state_load_row(state, 0, root, 8, row.data, row.length), ERROR_CORRUPT);
+    buffer_clear(&row);
+    node.id = NODE_ROOT_ID;
+    node_encode(&row, &node);
+    assert_int_equal(state_load_row(state, 0, root, 8, row.data, row.length), ERROR_OK);
+    assert_int_equal(state_load_row(state, 0, "\0\0\0\0\0\0\0\0x", 9, row.data, row.length),
+                     ERROR_CORRUPT);
+    buffer_deinit(&row);
+}
+
 static void rows_out_of_order_are_refused(void **context)
 {
     struct fixture *fixture = *context;
@@ -530,11 +574,13 @@ int main(void)
         TEST(verify_reads_without_loading),
         TEST(every_flipped_byte_is_noticed),
         TEST(every_other_length_is_noticed),
+        TEST(chunk_of_another_file_is_noticed),
         TEST(file_under_another_slot_is_refused),
         TEST(checkpoint_of_another_cluster_is_foreign),
         TEST(pace_can_stop_the_writing),
         TEST(list_is_newest_first_and_removes_leftovers),
         TEST(rows_of_a_wrong_shape_are_refused),
+        TEST(nodes_without_a_root_are_refused),
         TEST(rows_out_of_order_are_refused),
         TEST(load_of_another_state_than_named_is_refused),
     };

@@ -3,6 +3,7 @@
 // says.
 #include "fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,7 @@ static void origin_of_a_new_boot_starts_at_zero(void **context)
     execute_part(fixture, 1, 0, 2);
     assert_false(execute_part(fixture, 2, 1, 1).executed[0]);
     assert_true(execute_part(fixture, 2, 0, 1).executed[0]);
+    assert_false(execute_part(fixture, 1, 1, 1).executed[0]);
     assert_false(execute_part(fixture, 1, 2, 1).executed[0]);
     assert_int_equal(position_of(fixture).zxid, 3);
 }
@@ -376,6 +378,24 @@ static void key_is_forgotten_when_its_time_is_over(void **context)
     assert_int_equal(position_of(fixture).key_count, 1);
 }
 
+// More than one entry reaps, so that the key is still there when it is used again.
+static void expired_key_that_was_not_reaped_is_not_answered(void **context)
+{
+    struct fixture *fixture = *context;
+    char key[8];
+
+    for (unsigned i = 0; i < 60; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        use_key(fixture, key, 1);
+        fixture->keyed.key_capacity = 100;
+        run(fixture, op_put("/a", ""));
+    }
+    fixture->log_time_us += 200;
+    assert_int_equal(run(fixture, op_put("/a", "")), ERROR_OK);
+    assert_false(fixture->last.result.replayed);
+    assert_in_range(position_of(fixture).key_count, 2, 59);
+}
+
 static void expired_keys_are_reaped_by_later_entries(void **context)
 {
     struct fixture *fixture = *context;
@@ -435,6 +455,7 @@ int main(void)
         TEST(key_of_another_request_is_refused),
         TEST(full_table_of_keys_refuses_new_ones),
         TEST(key_is_forgotten_when_its_time_is_over),
+        TEST(expired_key_that_was_not_reaped_is_not_answered),
         TEST(expired_keys_are_reaped_by_later_entries),
         TEST(view_key_finds_the_kept_outcome),
     };
