@@ -35,6 +35,7 @@ api_libapi_a_SOURCES = \
 	api/service.c \
 	api/submit.c api/submit.h \
 	api/target.c api/target.h \
+	api/worker.c api/worker.h \
 	api/znode_get.c \
 	api/znode_list.c api/znode_list.h \
 	api/znode_write.c
