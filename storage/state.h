@@ -33,7 +33,8 @@ struct state_position {
 
 // Opens an empty environment in `directory` (made if absent; what it held is removed) with room for
 // map_bytes of address space, and creates the root and /zookeeper, quota and config (section 1.4 of
-// the rules: all stat fields zero but config's versions, -1). Errors: IO with a sentence. Ownership: state_close.
+// the rules: all stat fields zero but config's versions, -1). Errors: IO with a sentence.
+// Ownership: state_close.
 enum error state_open(const char *directory, uint64_t map_bytes, struct state **state,
                       struct failure *failure);
 // No view may be open. Removes the files. NULL is allowed.
