@@ -196,7 +196,7 @@ static enum error check_row(struct state *state, enum table table, struct bytes 
         plausible = lengths_are(key, 2, value, 16, 16);
         break;
     case TABLE_DUE:
-        plausible = lengths_are(key, 25, value, 0, 0);
+        plausible = keys_due_plausible(key, value);
         break;
     case TABLE_META: // holds the position, which comes with state_load_end
     case TABLE_COUNT:

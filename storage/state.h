@@ -99,7 +99,8 @@ enum error view_tree(struct view *view, const char *path, size_t length, const c
                      size_t after_length, uint32_t depth, bool with_data, znode_visit visit,
                      void *context, bool *more);
 
-// The stored outcome of an idempotency key: ERROR_OK with a blob (one reference), or MISSING.
+// The stored outcome of an idempotency key: ERROR_OK with a result that is marked as replayed (one
+// reference), or MISSING.
 enum error view_key(struct view *view, const void *key, size_t length, struct hash128 *identity,
                     struct blob **result);
 

@@ -509,6 +509,7 @@ static void rows_of_a_wrong_shape_are_refused(void **context)
         {3, "ab", 2, 15},
         {4, "abcdefghijklmnop", 16, 8},
         {5, "abc", 3, 0},
+        {5, "deadline\2hash-of-the-key-", 25, 0},
         {6, "position", 8, 118},
         {7, "a", 1, 1},
         {255, "a", 1, 1},

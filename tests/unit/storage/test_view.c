@@ -2,6 +2,7 @@
 // Reads: snapshots, listings, and pages that together equal the whole.
 #include "fixture.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,6 +271,48 @@ static void view_stays_as_it_was_opened(void **context)
     view_close(before);
 }
 
+enum { READERS = 3, READS = 2000 };
+
+// Counts the reads that were no picture of one moment.
+static void *read_pairs(void *context)
+{
+    struct fixture *fixture = context;
+    struct znode a, b;
+    struct view *view;
+    size_t torn = 0;
+
+    for (unsigned i = 0; i < READS; i++) {
+        if (view_open(fixture->state, &view) != ERROR_OK)
+            return (void *)1;
+        enum error error = view_get(view, "/a", 2, true, &a);
+        torn += error != ERROR_OK || view_get(view, "/b", 2, true, &b) != ERROR_OK;
+        torn += a.stat.mzxid != b.stat.mzxid || a.stat.mzxid != view_position(view)->zxid;
+        torn += a.stat.data_length != 1 || a.data[0] != b.data[0];
+        view_close(view);
+    }
+    return (void *)(uintptr_t)torn;
+}
+
+static void readers_beside_the_writer_see_whole_transactions(void **context)
+{
+    struct fixture *fixture = *context;
+    pthread_t readers[READERS];
+    void *torn;
+
+    RUN_MULTI(fixture, op_create("/a", "0"), op_create("/b", "0"));
+    for (unsigned i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, read_pairs, fixture), 0);
+    for (unsigned i = 0; i < 500; i++) {
+        char data[2] = {(char)('0' + i % 10), 0};
+        assert_int_equal(RUN_MULTI(fixture, op_set("/a", data, -1), op_set("/b", data, -1)),
+                         ERROR_OK);
+    }
+    for (unsigned i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_join(readers[i], &torn), 0);
+        assert_null(torn);
+    }
+}
+
 static void get_names_the_last_component(void **context)
 {
     struct fixture *fixture = *context;
@@ -301,6 +344,7 @@ int main(void)
         TEST(children_resume_behind_names_that_are_gone),
         TEST(T17_illegal_paths_do_not_exist),
         TEST(view_stays_as_it_was_opened),
+        TEST(readers_beside_the_writer_see_whole_transactions),
         TEST(get_names_the_last_component),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
