@@ -262,7 +262,9 @@ static size_t keep_encoded(void *context, struct MHD_Connection *handle_, char *
 static struct MHD_Daemon *start_daemon(struct http *http)
 {
     const struct api_limits *limits = &http->service->limits;
-    size_t wanted = (size_t)limits->header_bytes + limits->url_bytes + POOL_SPARE_BYTES;
+    size_t head =
+        limits->header_bytes > limits->url_bytes ? limits->header_bytes : limits->url_bytes;
+    size_t wanted = head + POOL_SPARE_BYTES;
     size_t pool = wanted > POOL_LEAST_BYTES ? wanted : POOL_LEAST_BYTES;
     unsigned per_worker = limits->connections + LIMIT_SPARE;
     unsigned idle_s = (unsigned)((limits->idle_timeout_ms + 999) / 1000);
