@@ -286,7 +286,9 @@ static struct MHD_Daemon *start_daemon(struct lane *lane)
 {
     struct http *http = lane->http;
     const struct api_limits *limits = &http->service->limits;
-    size_t wanted = (size_t)limits->header_bytes + limits->url_bytes + POOL_SPARE_BYTES;
+    size_t head =
+        limits->header_bytes > limits->url_bytes ? limits->header_bytes : limits->url_bytes;
+    size_t wanted = head + POOL_SPARE_BYTES;
     size_t pool = wanted > POOL_LEAST_BYTES ? wanted : POOL_LEAST_BYTES;
     unsigned idle_s = (unsigned)((limits->idle_timeout_ms + 999) / 1000);
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
