@@ -29,8 +29,7 @@
 //     checksum                            0  u64, XXH3-64 of bytes 8..511, seeded with XXH3-64 of
 //                                            (incarnation, u64 segment sequence, u64 number of the
 //                                            sector in the file)
-//     flush sequence                      8  u64, of the group; +1 per group over the whole
-//     journal,
+//     flush sequence                      8  u64, of the group; +1 per group over the whole journal,
 //                                            the first is 1; the number of a torn group is used
 //                                            again
 //     boot_count                         16  u64, of the boot that wrote it
@@ -50,13 +49,15 @@
 // hash) is known even where a value is lost. The number of sectors is the least multiple of 8 that
 // holds these parts.
 //
-//   group header
+//   group header: counts, then struct paxos_scalars before the group's records, with the group's
+//   decided mark
 //     records                             0  u32, count
 //     zero                                4  u32
 //     body bytes                          8  u64
-//     epoch                              16  u64, this and the rest: struct paxos_scalars before
-//     the promised.round                     24  u64  group's records; decided is the group's
-//     decided log_ballot.round                   32  u64  mark promised.node 40  u16
+//     epoch                              16  u64
+//     promised.round                     24  u64
+//     log_ballot.round                   32  u64
+//     promised.node                      40  u16
 //     log_ballot.node                    42  u16
 //     zero                               44  u32
 //     last                               48  u64

@@ -126,6 +126,10 @@ static enum error list_segments(struct recovery *recovery, struct listing *listi
         error = remove_unfinished(disk, listing);
     if (error == ERROR_OK)
         error = disk->operations->sync_directory(disk, "journal");
+    if (error == ERROR_OK && listing->count == 0 && recovery->journal->identity.journal_made)
+        return failure_set(recovery->failure, ERROR_CORRUPT,
+                           "the directory \"journal\" is empty, but this node has had a journal; "
+                           "put it back, or replace this node by one with a blank directory");
     if (error == ERROR_OK && listing->count == 0)
         error = make_first_segment(recovery->journal);
     if (error != ERROR_OK)

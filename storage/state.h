@@ -55,6 +55,9 @@ enum error state_commit(struct state *state);
 // Gives up the transaction.
 void state_abort(struct state *state);
 
+// Makes the state what state_open made it, after a load that failed.
+enum error state_reset(struct state *state);
+
 // The position inside the open write transaction.
 const struct state_position *state_writing_position(const struct state *state);
 

@@ -6,41 +6,41 @@ FUZZ_TARGETS = \
 if FUZZERS
 noinst_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_MAIN =
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
 check_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_MAIN = tests/fuzz/replay.c
-FUZZ_LDFLAGS = $(AM_LDFLAGS)
+FUZZ_LINK = $(AM_LDFLAGS)
 endif
-FUZZ_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes $(JSON_CFLAGS)
+FUZZ_COMPILE = $(AM_CFLAGS) -Wno-missing-prototypes $(JSON_CFLAGS)
 
 tests_fuzz_fuzz_path_SOURCES = tests/fuzz/fuzz_path.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_path_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_path_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_path_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_path_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_path_LDADD = $(STORAGE_LIBS)
 tests_fuzz_fuzz_command_SOURCES = tests/fuzz/fuzz_command.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_command_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_command_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_command_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_command_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_command_LDADD = $(STORAGE_LIBS)
 tests_fuzz_fuzz_checkpoint_SOURCES = tests/fuzz/fuzz_checkpoint.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_checkpoint_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_checkpoint_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_checkpoint_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_checkpoint_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_checkpoint_LDADD = $(STORAGE_LIBS)
 tests_fuzz_fuzz_journal_SOURCES = tests/fuzz/fuzz_journal.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_journal_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_journal_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_journal_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_journal_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_journal_LDADD = $(DISK_LIBS)
 tests_fuzz_fuzz_query_SOURCES = tests/fuzz/fuzz_query.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_query_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_query_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_query_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_query_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_query_LDADD = $(API_LIBS)
 tests_fuzz_fuzz_target_SOURCES = tests/fuzz/fuzz_target.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_target_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_target_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_target_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_target_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_target_LDADD = $(API_LIBS)
 tests_fuzz_fuzz_multi_SOURCES = tests/fuzz/fuzz_multi.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_multi_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_multi_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_multi_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_multi_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_multi_LDADD = $(API_LIBS)
 
 EXTRA_DIST += tests/fuzz/corpus

@@ -519,6 +519,18 @@ static void journal_of_a_later_boot_than_the_identity_is_refused(void **state)
     assert_refuses(fixture, ERROR_CORRUPT, first_name, "later start than the file \"identity\"");
 }
 
+static void journal_that_went_missing_is_not_made_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct disk *disk = fixture->disk;
+
+    fixture_fill(fixture, 1, 10);
+    fixture_close(fixture);
+    assert_int_equal(disk->operations->remove(disk, first_name), ERROR_OK);
+    fixture->identity.journal_made = true;
+    assert_refuses(fixture, ERROR_CORRUPT, "journal", "is empty");
+}
+
 static enum error refuse_record(void *context, const struct paxos_record *record,
                                 struct failure *failure)
 {
@@ -549,6 +561,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(journal_that_went_missing_is_not_made_anew),
         TEST(flipped_bit_in_any_byte_is_corrupt),
         TEST(flipped_bit_behind_the_end_is_corrupt),
         TEST(hole_before_a_later_group_is_corrupt),
