@@ -135,10 +135,12 @@ def page_server():
     server.done, server.report, server.page = threading.Event(), None, ''
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def browse(url, server, profile):
