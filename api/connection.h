@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "api/request.h"
+#include "api/worker.h"
 
 enum connection_phase {
     PHASE_IDLE,    // between requests
@@ -21,6 +22,8 @@ struct connection {
     struct connection *previous;
     void *owner;  // the HTTP side
     void *handle; // of the HTTP library
+    struct worker *worker;
+    struct worker_resume resume; // while it is resumed
     int fd;
     union {
         struct sockaddr any;

@@ -2,6 +2,8 @@
 // Checks go from what makes the connection unusable to what only this request got wrong.
 #include "api/dispatch.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/handlers.h"
@@ -84,25 +86,36 @@ static enum error find_resource(struct request *request, const char *method,
     return error;
 }
 
+static enum error check_body(const struct request *request, const char *method,
+                             struct problem *problem)
+{
+    const char *text = request->headers.value[HEADER_CONTENT_LENGTH];
+    uint32_t most = request->service->limits.body_bytes;
+    uint64_t length = text != NULL ? strtoull(text, NULL, 10) : 0;
+    bool chunked = request->has_body && text == NULL;
+
+    if (!request->route->body && (chunked || length > 0))
+        return problem_set(problem, ERROR_BAD_REQUEST, "a %s here takes no body", method);
+    if (length > most)
+        return problem_set(problem, ERROR_BODY_TOO_LARGE,
+                           "the body has %" PRIu64 " bytes, the limit is %" PRIu32, length, most);
+    if (!request->has_body && request->method == METHOD_PUT)
+        return problem_set(problem, ERROR_LENGTH_REQUIRED,
+                           "the PUT has neither Content-Length nor Transfer-Encoding; send an "
+                           "empty body on purpose with Content-Length: 0");
+    return ERROR_OK;
+}
+
 // What is wrong with the head although the connection can go on.
 static enum error check_head(struct request *request, const char *method, struct problem *problem)
 {
-    const char *length = request->headers.value[HEADER_CONTENT_LENGTH];
-    bool body = request->has_body && (length == NULL || strspn(length, "0") < strlen(length));
-
     enum error error = guard_request(&request->service->rules, &request->headers, &request->parts,
                                      is_mutation(request->method), problem);
     if (error == ERROR_OK)
         error = find_resource(request, method, problem);
     if (error != ERROR_OK || request->route == NULL)
         return error;
-    if (body && !request->route->body)
-        return problem_set(problem, ERROR_BAD_REQUEST, "a %s here takes no body", method);
-    if (!request->has_body && request->method == METHOD_PUT)
-        return problem_set(problem, ERROR_LENGTH_REQUIRED,
-                           "the PUT has neither Content-Length nor Transfer-Encoding; send an "
-                           "empty body on purpose with Content-Length: 0");
-    return ERROR_OK;
+    return check_body(request, method, problem);
 }
 
 static enum error check_connection(struct request *request, const char *http_version,

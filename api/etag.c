@@ -1,25 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tag is written with snprintf: it is short, and once per reply.
+// Tags are on every read, so they are put together by hand.
 #include "api/etag.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "api/decimal.h"
+
+static void end_tag(char *at)
+{
+    at[0] = '"';
+    at[1] = '\0';
+}
 
 void etag_raw(char into[ETAG_MAX], uint64_t mzxid)
 {
-    snprintf(into, ETAG_MAX, "\"%" PRIu64 "\"", mzxid);
+    into[0] = '"';
+    end_tag(decimal_put(into + 1, mzxid));
 }
 
 void etag_node(char into[ETAG_MAX], const struct stat_fields *stat)
 {
-    snprintf(into, ETAG_MAX, "\"%" PRIu64 ".%" PRIu64 ".%" PRId32 "\"", stat->mzxid, stat->pzxid,
-             stat->aversion);
+    into[0] = '"';
+    char *at = decimal_put(into + 1, stat->mzxid);
+    *at++ = '.';
+    at = decimal_put(at, stat->pzxid);
+    *at++ = '.';
+    end_tag(decimal_put_signed(at, stat->aversion));
 }
 
 void etag_children(char into[ETAG_MAX], const struct stat_fields *stat)
 {
-    snprintf(into, ETAG_MAX, "\"c%" PRIu64 "\"", stat->pzxid);
+    into[0] = '"';
+    into[1] = 'c';
+    end_tag(decimal_put(into + 2, stat->pzxid));
 }
 
 static const char *skip_blanks(const char *at)

@@ -18,6 +18,7 @@
 #include "api/dispatch.h"
 #include "api/http_reply.h"
 #include "api/reply.h"
+#include "api/worker.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,8 +35,16 @@ enum {
 
 static const uint64_t ns_per_ms = 1000000;
 
+// A worker, and what its daemon's callbacks need to know.
+struct lane {
+    struct http *http;
+    struct worker *worker;
+};
+
 struct http {
-    struct MHD_Daemon *daemon;
+    struct lane *lanes;  // limits.workers of them
+    size_t lane_count;   // of those that run
+    atomic_uint adopted; // sockets so far, to spread them
     struct service *service;
     struct admission *admission;
     struct connections connections;
@@ -79,9 +88,22 @@ static bool park(struct request *request)
     return true;
 }
 
+// The worker has the request back: its handler is called again, or its client went away meanwhile.
+static void leave_park(struct connection *connection)
+{
+    struct http *http = connection->owner;
+
+    connection->parked = false;
+    atomic_fetch_sub(&http->parked, 1);
+    tell_stopper(http);
+}
+
 static void unpark(struct request *request)
 {
-    MHD_resume_connection(connection_of(request)->handle);
+    struct connection *connection = connection_of(request);
+
+    connection->resume.connection = connection->handle;
+    worker_resume(connection->worker, &connection->resume);
 }
 
 static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const char *name,
@@ -138,13 +160,10 @@ static enum MHD_Result take_body(struct connection *connection, const char *data
 static enum MHD_Result answer(struct connection *connection)
 {
     struct request *request = &connection->request;
-    struct http *http = connection->owner;
 
     if (connection->parked) {
-        connection->parked = false;
         request->finish(request);
-        atomic_fetch_sub(&http->parked, 1);
-        tell_stopper(http);
+        leave_park(connection);
     } else {
         if (!connection_enter(connection, PHASE_READING, PHASE_BUSY))
             return MHD_NO;
@@ -202,6 +221,8 @@ static void end_request(void *context, struct MHD_Connection *handle_, void **st
     *state = NULL;
     if (connection == NULL)
         return;
+    if (connection->parked)
+        leave_park(connection);
     bool counted = connection->counted;
     request_reset(&connection->request);
     connection->head_seen = connection->counted = false;
@@ -217,7 +238,8 @@ static void end_request(void *context, struct MHD_Connection *handle_, void **st
 static void notice_connection(void *context, struct MHD_Connection *handle_, void **socket_context,
                               enum MHD_ConnectionNotificationCode code)
 {
-    struct http *http = context;
+    struct lane *lane = context;
+    struct http *http = lane->http;
     struct connection *connection = *socket_context;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -226,6 +248,7 @@ static void notice_connection(void *context, struct MHD_Connection *handle_, voi
             MHD_get_connection_info(handle_, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
         connection = connections_open(&http->connections, fd, address);
         connection->owner = http;
+        connection->worker = lane->worker;
         *socket_context = connection;
     } else if (connection != NULL) {
         admission_leave(http->admission, &connection->address.any);
@@ -259,28 +282,62 @@ static size_t keep_encoded(void *context, struct MHD_Connection *handle_, char *
     return strlen(text);
 }
 
-static struct MHD_Daemon *start_daemon(struct http *http)
+static struct MHD_Daemon *start_daemon(struct lane *lane)
 {
+    struct http *http = lane->http;
     const struct api_limits *limits = &http->service->limits;
-    size_t wanted = (size_t)limits->header_bytes + limits->url_bytes + POOL_SPARE_BYTES;
+    size_t head =
+        limits->header_bytes > limits->url_bytes ? limits->header_bytes : limits->url_bytes;
+    size_t wanted = head + POOL_SPARE_BYTES;
     size_t pool = wanted > POOL_LEAST_BYTES ? wanted : POOL_LEAST_BYTES;
-    unsigned per_worker = limits->connections + LIMIT_SPARE;
     unsigned idle_s = (unsigned)((limits->idle_timeout_ms + 999) / 1000);
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
-                     MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
+                     MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
 
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_library, http,
-        MHD_OPTION_THREAD_POOL_SIZE, limits->workers, MHD_OPTION_CONNECTION_LIMIT,
-        per_worker * limits->workers, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool, MHD_OPTION_URI_LOG_CALLBACK, take_target, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, end_request,
-        http, MHD_OPTION_NOTIFY_CONNECTION, notice_connection, http, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, limits->connections + LIMIT_SPARE,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
+        MHD_OPTION_URI_LOG_CALLBACK, take_target, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, end_request, http, MHD_OPTION_NOTIFY_CONNECTION,
+        notice_connection, lane, MHD_OPTION_END);
+}
+
+static void refused(void *context, const struct sockaddr *address)
+{
+    struct http *http = context;
+
+    admission_leave(http->admission, address);
+}
+
+static bool start_lanes(struct http *http)
+{
+    struct worker_events events = {.context = http, .refused = refused};
+    uint32_t count = http->service->limits.workers;
+
+    http->lanes = memory_zalloc(count * sizeof *http->lanes);
+    while (http->lane_count < count) {
+        struct lane *lane = &http->lanes[http->lane_count];
+        lane->http = http;
+        struct MHD_Daemon *daemon = start_daemon(lane);
+        if (daemon == NULL)
+            return false;
+        lane->worker = worker_start(daemon, &events);
+        http->lane_count++;
+    }
+    return true;
+}
+
+static void stop_lanes(struct http *http)
+{
+    while (http->lane_count > 0)
+        worker_stop(http->lanes[--http->lane_count].worker);
 }
 
 static void http_free(struct http *http)
 {
     connections_deinit(&http->connections);
+    free(http->lanes);
     pthread_cond_destroy(&http->quiet);
     pthread_mutex_destroy(&http->lock);
     free(http);
@@ -302,9 +359,9 @@ enum error http_start(struct service *service, struct admission *admission, stru
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&(*http)->quiet, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    (*http)->daemon = start_daemon(*http);
-    if ((*http)->daemon != NULL)
+    if (start_lanes(*http))
         return ERROR_OK;
+    stop_lanes(*http);
     http_free(*http);
     *http = NULL;
     return failure_set(failure, ERROR_IO, "cannot start the HTTP workers: %s", strerror(errno));
@@ -312,8 +369,9 @@ enum error http_start(struct service *service, struct admission *admission, stru
 
 void http_adopt(struct http *http, int fd, const struct sockaddr *address, socklen_t length)
 {
-    if (MHD_add_connection(http->daemon, fd, address, length) != MHD_YES)
-        admission_leave(http->admission, address);
+    unsigned number = atomic_fetch_add_explicit(&http->adopted, 1, memory_order_relaxed);
+
+    worker_adopt(http->lanes[number % http->lane_count].worker, fd, address, length);
 }
 
 void http_expire(struct http *http)
@@ -355,6 +413,6 @@ void http_stop(struct http *http)
     atomic_store(&http->closed, true);
     wait_for_zero(http, &http->parked, 0);
     wait_for_zero(http, &http->under_way, clock_monotonic_ns() + idle_ns);
-    MHD_stop_daemon(http->daemon);
+    stop_lanes(http);
     http_free(http);
 }

@@ -2,8 +2,9 @@
 // Every header costs the library three allocations, so a reply has only those that it needs.
 #include "api/http_reply.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "api/decimal.h"
 
 static void add(struct MHD_Response *response, const char *name, const char *value)
 {
@@ -12,15 +13,10 @@ static void add(struct MHD_Response *response, const char *name, const char *val
 
 static void add_number(struct MHD_Response *response, const char *name, uint64_t number)
 {
-    char text[24];
-    size_t at = sizeof text - 1;
+    char text[DECIMAL_MAX + 1];
 
-    text[at] = '\0';
-    do {
-        text[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    add(response, name, text + at);
+    *decimal_put(text, number) = '\0';
+    add(response, name, text);
 }
 
 static void add_position(struct MHD_Response *response, const struct request *request)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/decimal.h"
 #include "base/utf8.h"
 
 static void put(struct json_writer *json, const char *text, size_t length)
@@ -98,30 +99,18 @@ void json_string(struct json_writer *json, const char *text)
     json_text(json, text, strlen(text));
 }
 
-void buffer_decimal(struct buffer *into, uint64_t number)
-{
-    uint8_t digits[20];
-    size_t at = sizeof digits;
-
-    do {
-        digits[--at] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    buffer_append(into, digits + at, sizeof digits - at);
-}
-
 void json_number(struct json_writer *json, uint64_t number)
 {
     separate(json);
-    buffer_decimal(json->into, number);
+    char *at = (char *)buffer_reserve(json->into, DECIMAL_MAX);
+    json->into->length += (size_t)(decimal_put(at, number) - at);
 }
 
 void json_integer(struct json_writer *json, int64_t number)
 {
     separate(json);
-    if (number < 0)
-        put(json, "-", 1);
-    buffer_decimal(json->into, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+    char *at = (char *)buffer_reserve(json->into, DECIMAL_MAX + 1);
+    json->into->length += (size_t)(decimal_put_signed(at, number) - at);
 }
 
 void json_boolean(struct json_writer *json, bool value)

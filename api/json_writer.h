@@ -29,5 +29,3 @@ void json_boolean(struct json_writer *json, bool value);
 void json_null(struct json_writer *json);
 // Ends the document with a newline, so that a terminal stays readable.
 void json_end(struct json_writer *json);
-// Appends a number in decimal, which is much of what a stat consists of.
-void buffer_decimal(struct buffer *into, uint64_t number);

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ static bool split(const char *listen, char host[HOST_MAX_BYTES + 1], const char 
 
     if (length == 0 || length > HOST_MAX_BYTES || colon[1] == '\0')
         return false;
-    if (strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    if (strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        strtoul(colon + 1, NULL, 10) > UINT16_MAX)
         return false;
     bool bracketed = listen[0] == '[' && listen[length - 1] == ']';
     if (!bracketed && memchr(listen, ':', length) != NULL)

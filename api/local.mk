@@ -9,6 +9,7 @@ api_libapi_a_SOURCES = \
 	api/canned.c api/canned.h \
 	api/connection.c api/connection.h \
 	api/cursor.c api/cursor.h \
+	api/decimal.h \
 	api/dispatch.c api/dispatch.h \
 	api/etag.c api/etag.h \
 	api/guard.c api/guard.h \
@@ -35,6 +36,7 @@ api_libapi_a_SOURCES = \
 	api/service.c \
 	api/submit.c api/submit.h \
 	api/target.c api/target.h \
+	api/worker.c api/worker.h \
 	api/znode_get.c \
 	api/znode_list.c api/znode_list.h \
 	api/znode_write.c

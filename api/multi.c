@@ -85,7 +85,7 @@ static void explain_failure(struct result result, struct command command, struct
         result_next_op(&result, &outcome);
         command_next_op(&command, &op);
         if (i == result.failed_op)
-            result_explain(problem, result.error, &op, &outcome);
+            result_explain(problem, result.error, &op, &outcome, true);
     }
 }
 

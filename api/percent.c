@@ -42,15 +42,22 @@ const char *percent_decode(const char *text, size_t length, enum percent_mode mo
     const char *end = text + length;
     size_t start = into->length;
 
-    for (const char *at = text; at < end; at++) {
-        if (*at == '%') {
-            const char *wrong = decode_escape(at, end, mode, into);
-            if (wrong != NULL)
-                return wrong;
-            at += 2;
-        } else {
-            buffer_u8(into, mode == PERCENT_QUERY && *at == '+' ? ' ' : (uint8_t)*at);
+    for (const char *at = text; at < end;) {
+        const char *run = at;
+        while (at < end && *at != '%' && (*at != '+' || mode != PERCENT_QUERY))
+            at++;
+        buffer_append(into, run, (size_t)(at - run));
+        if (at == end)
+            break;
+        if (*at == '+') {
+            buffer_u8(into, ' ');
+            at++;
+            continue;
         }
+        const char *wrong = decode_escape(at, end, mode, into);
+        if (wrong != NULL)
+            return wrong;
+        at += 3;
     }
     if (into->length > start && !utf8_valid(into->data + start, into->length - start))
         return "is not UTF-8 when decoded";

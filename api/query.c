@@ -170,6 +170,10 @@ static enum error parse_number(const struct parameter *parameter, const char *te
 {
     if (parse_integer(text, value) && *value >= parameter->least && *value <= parameter->most)
         return ERROR_OK;
+    if (parameter->most == UINT32_MAX)
+        return problem_set(problem, ERROR_BAD_QUERY,
+                           "\"%s\" is \"%s\"; it must be a whole number, at least %" PRId64,
+                           parameter->name, text, parameter->least);
     return problem_set(problem, ERROR_BAD_QUERY,
                        "\"%s\" is \"%s\"; it must be a whole number from %" PRId64 " to %" PRId64,
                        parameter->name, text, parameter->least, parameter->most);

@@ -5,7 +5,9 @@
 #include <gnutls/gnutls.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "api/decimal.h"
 #include "base/assert.h"
 #include "base/utf8.h"
 
@@ -90,18 +92,31 @@ void reply_write_data(struct json_writer *json, const struct znode *node,
     json_string(json, text ? "utf8" : "base64");
 }
 
+static char *put_name(char *at, const char *separator, const char *name)
+{
+    at = stpcpy(at, separator);
+    at = stpcpy(at, name);
+    *at++ = '=';
+    return at;
+}
+
 void reply_set_curlew_stat(struct request *request, const struct stat_fields *stat)
 {
-    char owner[48] = "";
+    char *at = request->reply.curlew_stat;
 
+    at = decimal_put(put_name(at, "", "czxid"), stat->czxid);
+    at = decimal_put(put_name(at, ", ", "mzxid"), stat->mzxid);
+    at = decimal_put(put_name(at, ", ", "pzxid"), stat->pzxid);
+    at = decimal_put(put_name(at, ", ", "ctime"), stat->ctime);
+    at = decimal_put(put_name(at, ", ", "mtime"), stat->mtime);
+    at = decimal_put_signed(put_name(at, ", ", "version"), stat->version);
+    at = decimal_put_signed(put_name(at, ", ", "cversion"), stat->cversion);
+    at = decimal_put_signed(put_name(at, ", ", "aversion"), stat->aversion);
     if (stat->owner != 0)
-        snprintf(owner, sizeof owner, "ephemeralOwner=\"0x%" PRIx64 "\", ", stat->owner);
-    snprintf(request->reply.curlew_stat, sizeof request->reply.curlew_stat,
-             "czxid=%" PRIu64 ", mzxid=%" PRIu64 ", pzxid=%" PRIu64 ", ctime=%" PRIu64
-             ", mtime=%" PRIu64 ", version=%" PRId32 ", cversion=%" PRId32 ", aversion=%" PRId32
-             ", %sdataLength=%" PRIu32 ", numChildren=%" PRIu32,
-             stat->czxid, stat->mzxid, stat->pzxid, stat->ctime, stat->mtime, stat->version,
-             stat->cversion, stat->aversion, owner, stat->data_length, stat->num_children);
+        at += sprintf(at, ", ephemeralOwner=\"0x%" PRIx64 "\"", stat->owner);
+    at = decimal_put(put_name(at, ", ", "dataLength"), stat->data_length);
+    at = decimal_put(put_name(at, ", ", "numChildren"), stat->num_children);
+    *at = '\0';
 }
 
 static uint64_t zxid_of(struct request *request)

@@ -3,8 +3,9 @@
 #include "api/request.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "api/decimal.h"
 
 enum { KEPT_CAPACITY = 2048 };
 
@@ -80,8 +81,11 @@ void request_number(struct request *request)
 {
     struct service *service = request->service;
     uint64_t number = atomic_fetch_add_explicit(&service->requests, 1, memory_order_relaxed);
+    size_t prefix = strlen(service->request_prefix);
 
-    snprintf(request->id, sizeof request->id, "%s-%" PRIx64, service->request_prefix, number);
+    memcpy(request->id, service->request_prefix, prefix);
+    request->id[prefix] = '-';
+    *decimal_put(request->id + prefix + 1, number) = '\0';
 }
 
 // Takes `more` bytes out of what all bodies together may hold.

@@ -39,15 +39,14 @@ static struct subject subject_of(const struct op *op)
     return (struct subject){.length = (int)shown, .text = op->path};
 }
 
-static void explain_no_node(struct problem *problem, const struct op *op)
+static void explain_no_node(struct problem *problem, const struct op *op, bool multi)
 {
     struct subject path = subject_of(op);
     bool creates = op->type == OP_CREATE || (op->type == OP_PUT && !(op->flags & OP_HAS_VERSION));
 
     if (creates)
-        problem_set(problem, ERROR_NO_NODE,
-                    "the parent of %.*s does not exist; ?parents creates missing ancestors",
-                    path.length, path.text);
+        problem_set(problem, ERROR_NO_NODE, "the parent of %.*s does not exist%s", path.length,
+                    path.text, multi ? "" : "; ?parents creates missing ancestors");
     else
         problem_set(problem, ERROR_NO_NODE, "%.*s does not exist", path.length, path.text);
 }
@@ -112,7 +111,7 @@ static void explain_arguments(struct problem *problem, enum error error, const s
 }
 
 void result_explain(struct problem *problem, enum error error, const struct op *op,
-                    const struct op_result *outcome)
+                    const struct op_result *outcome, bool multi)
 {
     struct subject path = subject_of(op);
 
@@ -126,12 +125,12 @@ void result_explain(struct problem *problem, enum error error, const struct op *
         problem->current_mzxid = outcome->stat.mzxid;
     }
     if (error == ERROR_NO_NODE)
-        explain_no_node(problem, op);
+        explain_no_node(problem, op, multi);
     else if (error == ERROR_NODE_EXISTS)
         problem_set(problem, error, "%.*s exists already", path.length, path.text);
     else if (error == ERROR_NOT_EMPTY)
-        problem_set(problem, error, "%.*s has children; ?recursive deletes them too", path.length,
-                    path.text);
+        problem_set(problem, error, "%.*s has children%s", path.length, path.text,
+                    multi ? "" : "; ?recursive deletes them too");
     else if (error == ERROR_TOO_MANY_NODES)
         problem_set(problem, error,
                     "%.*s and what is below it are more than %" PRIu32

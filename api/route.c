@@ -80,6 +80,8 @@ void route_find(enum method method, const char *path, size_t length, struct rout
         match->rest = rest;
         match->rest_length = (size_t)(path + length - rest);
         match->znode = strncmp(route->pattern, "/v1/znodes", 10) == 0;
+        if (route->method == method)
+            return;
     }
     if ((match->methods & 1u << METHOD_GET) != 0)
         match->methods |= 1u << METHOD_HEAD;

@@ -29,7 +29,8 @@ struct route_match {
     const char *rest;          // what the variable stands for, with its leading '/' for {path}
     size_t rest_length;
     bool znode;       // the variable is a znode's path
-    uint32_t methods; // 1 << enum method of every method there; 0 when there is no such resource
+    uint32_t methods; // 1 << enum method of every method there, 0 when there is no such resource;
+                      // complete only when route is NULL
 };
 
 // Rows in the order of routes.h.

@@ -66,7 +66,7 @@ static bool open_op_result(struct request *request, struct op_result *outcome)
         return true;
     struct op op = submitted_op(request);
     enum error error = result.error != ERROR_OK ? result.error : ERROR_CORRUPT;
-    result_explain(&problem, error, &op, result.op_count > 0 ? outcome : NULL);
+    result_explain(&problem, error, &op, result.op_count > 0 ? outcome : NULL, false);
     reply_problem(request, &problem);
     return false;
 }

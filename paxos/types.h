@@ -30,6 +30,7 @@ struct identity {
     uint8_t incarnation[16]; // random, made when the disk is formatted
     uint16_t node;           // 1..65535
     uint64_t boot_count;     // +1, durable, at each start before anything is sent
+    bool journal_made;       // a journal exists: from now on its absence is a loss
 };
 
 enum entry_type {

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "storage/identity.h"
 
 enum {
     CHECKPOINTS_LOOKED_AT = 8,
@@ -101,9 +102,8 @@ static enum error replay_group_end(void *context, paxos_slot decided, struct fai
 
 // Loads the newest checkpoint that is whole. When none is, the journal must reach back to slot 1,
 // which paxos_recover_start checks.
-static enum error load_checkpoint(struct disk *disk, const struct identity *identity,
-                                  struct state *state, struct recovery_result *result,
-                                  struct failure *failure)
+static enum error load_checkpoint(struct disk *disk, struct identity *identity, struct state *state,
+                                  struct recovery_result *result, struct failure *failure)
 {
     paxos_slot slots[CHECKPOINTS_LOOKED_AT];
     size_t count;
@@ -123,13 +123,15 @@ static enum error load_checkpoint(struct disk *disk, const struct identity *iden
         log_write(LOG_ERROR, "a checkpoint is damaged; trying an older one",
                   "slot=%" PRIu64 " reason=%s", slots[i], log_quote(quoted, failure->text));
         result->checkpoint = (struct checkpoint_info){0};
+        error = state_reset(state);
+        if (error != ERROR_OK)
+            return failure_set(failure, error, "the live tree could not be emptied");
     }
     return ERROR_OK;
 }
 
-static enum error replay_journal(struct disk *disk, const struct identity *identity,
-                                 struct state *state, struct recovery_result *result,
-                                 struct failure *failure)
+static enum error replay_journal(struct disk *disk, struct identity *identity, struct state *state,
+                                 struct recovery_result *result, struct failure *failure)
 {
     struct replay replay = {
         .paxos = result->paxos, .state = state, .checkpoint = &result->checkpoint};
@@ -139,6 +141,8 @@ static enum error replay_journal(struct disk *disk, const struct identity *ident
                                       .group_end = replay_group_end};
     enum error error = journal_open(disk, identity, &handler, &result->journal, failure);
 
+    if (error == ERROR_OK && !identity->journal_made)
+        error = identity_note_journal(disk, identity, failure);
     if (error == ERROR_OK)
         error = commit(&replay, failure);
     if (replay.writing)
@@ -148,7 +152,7 @@ static enum error replay_journal(struct disk *disk, const struct identity *ident
     return error;
 }
 
-enum error recovery_run(struct disk *disk, const struct identity *identity, struct state *state,
+enum error recovery_run(struct disk *disk, struct identity *identity, struct state *state,
                         struct recovery_result *result, struct failure *failure)
 {
     struct paxos_config config = {

@@ -17,6 +17,7 @@ struct recovery_result {
 
 // Loads `state`, which must be new. Refuses rather than forgets: a damaged checkpoint is passed
 // over only while an older one and the journal together lose nothing. Errors: CORRUPT, FOREIGN, IO,
-// DISK_FULL with a sentence that names the file. Ownership: the caller closes journal and paxos.
-enum error recovery_run(struct disk *disk, const struct identity *identity, struct state *state,
+// DISK_FULL with a sentence that names the file. At the first start it notes in the identity that
+// the journal was made. Ownership: the caller closes journal and paxos.
+enum error recovery_run(struct disk *disk, struct identity *identity, struct state *state,
                         struct recovery_result *result, struct failure *failure);

@@ -56,6 +56,7 @@ struct disk_file {
 };
 
 // Writes data to a temporary name, syncs it, renames it to name and syncs the directory: afterwards
-// either the old or the new content exists, whole.
+// either the old or the new content exists, whole. `name` is relative to the data directory as
+// everywhere, and `directory` is the one that it lies in.
 enum error disk_replace(struct disk *disk, const char *directory, const char *name,
                         const void *data, size_t length);

@@ -2,8 +2,8 @@
 // The identity file: two blocks of 4 KiB, each a whole copy. The copy with version v lies in block
 // v mod 2, so the newer one is never overwritten before the next is durable.
 //
-// A block: magic u64, checksum u64 (XXH3-64 of all bytes behind it), format u32, zero u16, node
-// u16, version u64, boot_count u64, cluster 16 bytes, incarnation 16 bytes, zeros. All
+// A block: magic u64, checksum u64 (XXH3-64 of all bytes behind it), format u32, journal_made u8,
+// zero u8, node u16, version u64, boot_count u64, cluster 16 bytes, incarnation 16 bytes, zeros. All
 // little-endian.
 #include "storage/identity.h"
 
@@ -21,6 +21,7 @@ enum {
     CHECKSUM_AT = 8,
     CHECKED_AT = 16,
     FORMAT_AT = 16,
+    JOURNAL_MADE_AT = 20,
     NODE_AT = 22,
     VERSION_AT = 24,
     BOOT_AT = 32,
@@ -43,6 +44,7 @@ static void copy_encode(uint8_t *block, const struct identity *identity, uint64_
     memset(block, 0, COPY_BYTES);
     memcpy(block, magic, sizeof magic);
     bytes_put_u32(block + FORMAT_AT, IDENTITY_FORMAT);
+    block[JOURNAL_MADE_AT] = identity->journal_made;
     bytes_put_u16(block + NODE_AT, identity->node);
     bytes_put_u64(block + VERSION_AT, version);
     bytes_put_u64(block + BOOT_AT, identity->boot_count);
@@ -61,6 +63,7 @@ static void copy_decode(const uint8_t *block, struct copy *copy)
                       hash64(block + CHECKED_AT, COPY_BYTES - CHECKED_AT, 0);
     copy->format = bytes_get_u32(block + FORMAT_AT);
     copy->version = bytes_get_u64(block + VERSION_AT);
+    identity->journal_made = block[JOURNAL_MADE_AT] != 0;
     identity->node = bytes_get_u16(block + NODE_AT);
     identity->boot_count = bytes_get_u64(block + BOOT_AT);
     memcpy(identity->cluster, block + CLUSTER_AT, sizeof identity->cluster);
@@ -197,22 +200,14 @@ static enum error choose_copy(const struct copy copies[COPIES], const struct cop
     return ERROR_OK;
 }
 
-// Writes the next boot over the older copy. Where the other copy is unreadable it may have been the
-// newer one, so the boot that it may have counted is skipped: a boot_count is never used twice.
-static enum error write_next(struct disk_file *file, const struct copy copies[COPIES],
-                             const struct copy *newest, struct identity *identity,
-                             struct failure *failure)
+// Writes the identity over the older copy, as the version behind the newest.
+static enum error write_next(struct disk_file *file, const struct copy *newest,
+                             const struct identity *identity, struct failure *failure)
 {
     const struct disk_operations *operations = file->disk->operations;
-    bool damaged = !copies[0].valid || !copies[1].valid;
     uint64_t version = newest->version + 1;
     uint8_t block[COPY_BYTES];
 
-    *identity = newest->identity;
-    identity->boot_count += damaged ? 2 : 1;
-    if (damaged)
-        log_write(LOG_WARNING, "one copy in the identity file was unreadable and is written anew",
-                  "file=%s boot_count=%llu", file_name, (unsigned long long)identity->boot_count);
     copy_encode(block, identity, version);
     enum error error = operations->write(file, version % COPIES * COPY_BYTES, block, sizeof block);
     if (error == ERROR_OK)
@@ -221,6 +216,20 @@ static enum error write_next(struct disk_file *file, const struct copy copies[CO
         return failure_set(failure, error, "cannot write the file \"identity\": %s",
                            error_entry(error)->title);
     return ERROR_OK;
+}
+
+// Where one copy is unreadable it may have been the newer one, so the boot that it may have counted
+// is skipped: a boot_count is never used twice.
+static void count_boot(const struct copy copies[COPIES], const struct copy *newest,
+                       struct identity *identity)
+{
+    bool damaged = !copies[0].valid || !copies[1].valid;
+
+    *identity = newest->identity;
+    identity->boot_count += damaged ? 2 : 1;
+    if (damaged)
+        log_write(LOG_WARNING, "one copy in the identity file was unreadable and is written anew",
+                  "file=%s boot_count=%llu", file_name, (unsigned long long)identity->boot_count);
 }
 
 static enum error require_node(uint16_t node, const struct copy *copy, struct failure *failure)
@@ -259,8 +268,31 @@ enum error identity_boot(struct disk *disk, uint16_t node, struct identity *iden
         error = choose_copy(copies, &newest, failure);
     if (error == ERROR_OK)
         error = require_node(node, newest, failure);
+    if (error == ERROR_OK) {
+        count_boot(copies, newest, identity);
+        error = write_next(file, newest, identity, failure);
+    }
+    disk->operations->close(file);
+    return error;
+}
+
+enum error identity_note_journal(struct disk *disk, struct identity *identity,
+                                 struct failure *failure)
+{
+    struct copy copies[COPIES];
+    const struct copy *newest;
+    struct disk_file *file;
+    enum error error = disk->operations->open(disk, file_name, DISK_WRITE, &file);
+
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "cannot open the file \"identity\": %s",
+                           error_entry(error)->title);
+    identity->journal_made = true;
+    error = read_copies(file, copies, failure);
     if (error == ERROR_OK)
-        error = write_next(file, copies, newest, identity, failure);
+        error = choose_copy(copies, &newest, failure);
+    if (error == ERROR_OK)
+        error = write_next(file, newest, identity, failure);
     disk->operations->close(file);
     return error;
 }

@@ -18,3 +18,6 @@ enum error identity_format(struct disk *disk, uint16_t node, struct identity *id
 // version or node), IO.
 enum error identity_boot(struct disk *disk, uint16_t node, struct identity *identity,
                          struct failure *failure);
+// Notes durably that the journal was made. Requires an identity that identity_boot returned.
+enum error identity_note_journal(struct disk *disk, struct identity *identity,
+                                 struct failure *failure);

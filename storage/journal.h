@@ -41,7 +41,8 @@ struct journal_statistics {
     uint64_t flushes;        // groups flushed since opening
 };
 
-// Opens the journal of this identity, repairs a torn tail, replays everything through the handler
+// Opens the journal of this identity, or makes it if identity->journal_made is not set yet (the
+// caller then notes that it was made, identity_note_journal), repairs a torn tail, replays everything through the handler
 // and leaves it ready for journal_append. Files are synced before what they hold is acted on.
 // Errors: CORRUPT, FOREIGN (format version, cluster, node or incarnation differ), IO, DISK_FULL.
 enum error journal_open(struct disk *disk, const struct identity *identity,

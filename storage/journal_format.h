@@ -29,8 +29,7 @@
 //     checksum                            0  u64, XXH3-64 of bytes 8..511, seeded with XXH3-64 of
 //                                            (incarnation, u64 segment sequence, u64 number of the
 //                                            sector in the file)
-//     flush sequence                      8  u64, of the group; +1 per group over the whole
-//     journal,
+//     flush sequence                      8  u64, of the group; +1 per group over the whole journal,
 //                                            the first is 1; the number of a torn group is used
 //                                            again
 //     boot_count                         16  u64, of the boot that wrote it
@@ -47,15 +46,18 @@
 //   u32    bytes of HEAD, in the last 4 bytes
 //
 // So the rot of any one sector leaves one whole copy of HEAD: what was accepted (slot, origin,
-// hash) is known even where a value is lost. The number of sectors is the least that holds this.
+// hash) is known even where a value is lost. The number of sectors is the least multiple of 8 that
+// holds these parts.
 //
-//   group header
+//   group header: counts, then struct paxos_scalars before the group's records, with the group's
+//   decided mark
 //     records                             0  u32, count
 //     zero                                4  u32
 //     body bytes                          8  u64
-//     epoch                              16  u64, this and the rest: struct paxos_scalars before
-//     the promised.round                     24  u64  group's records; decided is the group's
-//     decided log_ballot.round                   32  u64  mark promised.node 40  u16
+//     epoch                              16  u64
+//     promised.round                     24  u64
+//     log_ballot.round                   32  u64
+//     promised.node                      40  u16
 //     log_ballot.node                    42  u16
 //     zero                               44  u32
 //     last                               48  u64
@@ -93,8 +95,7 @@ enum {
     JOURNAL_NAME_MAX = 40, // "journal/" and 16 digits and ".new"
 };
 
-// ---- Opening with another segment size: for tests and simulations
-// --------------------------------
+// ---- Opening with another segment size: for tests and simulations ------------------------------
 
 // As journal_open. segment_bytes is a multiple of 4096 and at least 8192. A group must fit into one
 // segment (asserted by journal_append).
@@ -102,8 +103,7 @@ enum error journal_open_sized(struct disk *disk, const struct identity *identity
                               const struct journal_handler *handler, uint32_t segment_bytes,
                               struct journal **journal, struct failure *failure);
 
-// ---- Segment files (journal_format.c)
-// ------------------------------------------------------------
+// ---- Segment files (journal_format.c) ----------------------------------------------------------
 
 // "journal/<sequence><suffix>".
 void journal_segment_name(char name[JOURNAL_NAME_MAX], uint64_t sequence, const char *suffix);
@@ -117,8 +117,7 @@ enum error journal_header_check(const uint8_t block[JOURNAL_HEADER_BYTES],
                                 const struct identity *identity, uint64_t sequence,
                                 uint64_t segment_bytes, struct failure *failure);
 
-// ---- Sectors (journal_format.c)
-// ------------------------------------------------------------------
+// ---- Sectors (journal_format.c) ----------------------------------------------------------------
 
 // What the sectors of one segment are seeded with.
 struct journal_seed {
@@ -146,8 +145,7 @@ enum journal_sector_state journal_sector_open(const uint8_t *at, struct journal_
 void journal_payload_put(uint8_t *sectors, uint64_t offset, const void *data, size_t length);
 void journal_payload_get(const uint8_t *sectors, uint64_t offset, void *into, size_t length);
 
-// ---- Groups (journal_group.c)
-// --------------------------------------------------------------------
+// ---- Groups (journal_group.c) ------------------------------------------------------------------
 
 // Sectors of a group, a multiple of 8.
 uint64_t journal_group_sectors(size_t records, uint64_t body_bytes);

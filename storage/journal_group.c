@@ -53,27 +53,21 @@ static uint64_t payload_bytes(uint64_t sectors)
     return sectors * JOURNAL_PAYLOAD_BYTES;
 }
 
-// TAIL fits if it begins behind BODY and behind the last sector of HEAD.
-static bool group_fits(uint64_t sectors, uint64_t head, uint64_t body)
-{
-    uint64_t head_end = (head + JOURNAL_PAYLOAD_BYTES - 1) / JOURNAL_PAYLOAD_BYTES;
-    uint64_t before = payload_bytes(head_end);
-
-    if (before < head + body)
-        before = head + body;
-    return payload_bytes(sectors) >= before + head + JOURNAL_FOOTER_BYTES;
-}
+// The bytes alone decide: that TAIL touches no sector of HEAD follows from the sizes. Where two
+// heads and the footer fit, a head, being a multiple of 80, is at least 80 shorter than half the
+// payload; half the payload is a whole number of sectors, so HEAD ends in the first half and TAIL,
+// with the footer, fits into the second.
+_Static_assert(JOURNAL_GROUP_HEADER_BYTES == 80 && JOURNAL_RECORD_HEADER_BYTES == 80 &&
+                   JOURNAL_PAYLOAD_BYTES % 80 == 0 && JOURNAL_FOOTER_BYTES <= 80 &&
+                   JOURNAL_BLOCK_SECTORS % 2 == 0,
+               "the two heads lie in different sectors");
 
 uint64_t journal_group_sectors(size_t records, uint64_t body_bytes)
 {
     const uint64_t block = payload_bytes(JOURNAL_BLOCK_SECTORS);
-    uint64_t head = head_bytes(records);
-    uint64_t least = 2 * head + body_bytes + JOURNAL_FOOTER_BYTES;
-    uint64_t sectors = (least + block - 1) / block * JOURNAL_BLOCK_SECTORS;
+    uint64_t bytes = 2 * head_bytes(records) + body_bytes + JOURNAL_FOOTER_BYTES;
 
-    if (!group_fits(sectors, head, body_bytes))
-        sectors += JOURNAL_BLOCK_SECTORS;
-    return sectors;
+    return (bytes + block - 1) / block * JOURNAL_BLOCK_SECTORS;
 }
 
 uint64_t journal_group_body(const struct paxos_record *records, size_t count)

@@ -41,8 +41,7 @@ struct journal {
     pthread_mutex_t making; // held while a segment is made; taken before `table`
 };
 
-// ---- journal_segments.c
-// --------------------------------------------------------------------------
+// ---- journal_segments.c ------------------------------------------------------------------------
 
 // Makes the file of a segment, durable on return. Leaves nothing behind if the disk is full.
 enum error journal_segment_make(struct disk *disk, const struct identity *identity,
@@ -54,15 +53,13 @@ void journal_table_add(struct journal *journal, uint64_t sequence);
 // Keeps the first error and returns it.
 enum error journal_latch(struct journal *journal, enum error error);
 
-// ---- journal_recovery.c
-// --------------------------------------------------------------------------
+// ---- journal_recovery.c ------------------------------------------------------------------------
 
 // Fills the table, replays, repairs a torn tail and opens the newest used segment.
 enum error journal_recover(struct journal *journal, const struct journal_handler *handler,
                            struct failure *failure);
 
-// ---- journal_damage.c
-// ----------------------------------------------------------------------------
+// ---- journal_damage.c --------------------------------------------------------------------------
 
 // A flush group as it should lie in a segment.
 struct journal_extent {

@@ -32,9 +32,10 @@ struct recovery {
 
     uint64_t next_flush;    // 0: not known before the first group
     uint64_t boot_count;    // of the last group
-    uint64_t previous_rest; // bytes that were left behind the last group of the segment before
+    uint64_t previous_rest; // bytes behind the last group of the segment before: a group that
+                            // would fit there cannot begin in this one
     bool started;           // handler.start was called
-    bool ended;             // only zeros may follow
+    bool ended;             // a torn group was found: only zeros may follow
 
     size_t used_count; // segments up to the one that holds the last group
     uint64_t position; // behind the last group
@@ -125,6 +126,10 @@ static enum error list_segments(struct recovery *recovery, struct listing *listi
         error = remove_unfinished(disk, listing);
     if (error == ERROR_OK)
         error = disk->operations->sync_directory(disk, "journal");
+    if (error == ERROR_OK && listing->count == 0 && recovery->journal->identity.journal_made)
+        return failure_set(recovery->failure, ERROR_CORRUPT,
+                           "the directory \"journal\" is empty, but this node has had a journal; "
+                           "put it back, or replace this node by one with a blank directory");
     if (error == ERROR_OK && listing->count == 0)
         error = make_first_segment(recovery->journal);
     if (error != ERROR_OK)
@@ -453,15 +458,13 @@ static enum error scan_segment(struct recovery *recovery)
         error = classify_rest(recovery, at);
     if (error != ERROR_OK)
         return error;
-    bool empty = at == JOURNAL_HEADER_BYTES;
     if (without_beginning)
         return failure_set(recovery->failure, ERROR_CORRUPT,
                            "%s: byte %" PRIu64
                            ": the oldest segment begins without a whole group, "
                            "though segments before it were removed",
                            recovery->name, at);
-    // A group goes to the next segment only if this one holds a group already.
-    recovery->ended |= recovery->torn || empty;
+    recovery->ended |= recovery->torn;
     recovery->previous_rest = recovery->journal->segment_bytes - at;
     return ERROR_OK;
 }

@@ -26,6 +26,12 @@ static struct bytes due_key(uint8_t into[DUE_KEY_BYTES], uint64_t deadline_us, c
     return (struct bytes){.data = into, .length = DUE_KEY_BYTES};
 }
 
+bool keys_due_plausible(struct bytes key, struct bytes value)
+{
+    return key.length == DUE_KEY_BYTES && ((const uint8_t *)key.data)[8] == DUE_KIND_KEY &&
+           value.length == 0;
+}
+
 enum error kept_outcome_decode(struct bytes value, struct kept_outcome *outcome)
 {
     struct reader reader;
@@ -103,7 +109,7 @@ enum error keys_reap(struct state *state, uint64_t now_us, unsigned limit)
         if (error != ERROR_OK)
             return error;
         const uint8_t *key = row.key.data;
-        if (row.key.length != DUE_KEY_BYTES || key[8] != DUE_KIND_KEY)
+        if (!keys_due_plausible(row.key, row.value))
             return ERROR_CORRUPT;
         uint64_t deadline_us = bytes_get_u64_be(key);
         if (deadline_us > now_us)

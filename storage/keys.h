@@ -14,6 +14,8 @@ struct kept_outcome {
     struct bytes result;  // encoded
 };
 
+// Whether a row of `due` can be one that reaping understands.
+bool keys_due_plausible(struct bytes key, struct bytes value);
 // Errors: CORRUPT.
 enum error kept_outcome_decode(struct bytes value, struct kept_outcome *outcome);
 // The row of a key. MISSING, also when another key has the same hash or when the time is over.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One function per type of operation. The order of the checks is the rule; see the table in the
-// design of errors: a missing parent comes before a forbidden one, that before an illegal name.
+// One function per type of operation. The order of the checks is part of the rules: of a create, a
+// missing parent comes before a forbidden one, and that before an illegal name.
 #include "storage/operations.h"
 
 #include <string.h>
@@ -110,8 +110,8 @@ static const char *last_name(const char *path, size_t length, size_t *name_lengt
     return name;
 }
 
-// Sets the result's path to the final name, with the number of a sequential create (C7), and checks
-// it (P13).
+// Sets the result's path to the final name, with the number of a sequential create (C7: the
+// parent's count of creates), and checks it (P13).
 static enum error make_final_path(struct step *step, int32_t creates)
 {
     const struct op *op = step->op;
@@ -197,10 +197,23 @@ static enum error find_final(const struct step *step, const struct spot *parent,
     return tree_child(step->tree->transaction, parent->node.id, name, name_length, spot);
 }
 
+// A node of the final name is an error, another one when a precondition says so.
+static enum error check_free(struct step *step, const struct spot *parent)
+{
+    struct spot existing;
+    enum error error = find_final(step, parent, &existing);
+
+    if (error == ERROR_NO_NODE)
+        return ERROR_OK;
+    if (error == ERROR_OK)
+        error = check_match(step, &existing.node);
+    return error != ERROR_OK ? error : ERROR_NODE_EXISTS; // P29 as well
+}
+
 static enum error create(struct step *step)
 {
     const struct op *op = step->op;
-    struct spot parent, existing;
+    struct spot parent;
     size_t reached;
 
     if (!has_slash_and_no_nul(op))
@@ -214,18 +227,10 @@ static enum error create(struct step *step)
     if (forbidden(op->path, parent_length))
         return ERROR_NO_AUTH;
     error = make_final_path(step, missing ? 0 : parent.node.creates);
-    if (error != ERROR_OK)
-        return error;
-    if (!missing) {
-        error = find_final(step, &parent, &existing);
-        if (error == ERROR_OK) {
-            error = check_match(step, &existing.node);
-            return error != ERROR_OK ? error : ERROR_NODE_EXISTS; // P29 as well
-        }
-        if (error != ERROR_NO_NODE)
-            return error;
-    }
-    error = check_new(step, &parent.node);
+    if (error == ERROR_OK && !missing)
+        error = check_free(step, &parent);
+    if (error == ERROR_OK)
+        error = check_new(step, &parent.node);
     if (error != ERROR_OK)
         return error;
     step->result->flags |= RESULT_HAS_PATH;

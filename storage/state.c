@@ -29,11 +29,13 @@ static struct state *state_new(struct tables *tables)
 
 static enum error make_initial(struct state *state)
 {
-    state->position.state_version = STATE_VERSION;
+    state->position = (struct state_position){.state_version = STATE_VERSION};
     enum error error = state_begin(state);
     if (error != ERROR_OK)
         return error;
-    error = tree_make_initial(&state->tree);
+    error = tables_clear(&state->writer);
+    if (error == ERROR_OK)
+        error = tree_make_initial(&state->tree);
     if (error != ERROR_OK) {
         state_abort(state);
         return error;
@@ -60,6 +62,13 @@ enum error state_open(const char *directory, uint64_t map_bytes, struct state **
     }
     *state = opened;
     return ERROR_OK;
+}
+
+enum error state_reset(struct state *state)
+{
+    if (state->writer.handle != NULL)
+        state_abort(state);
+    return make_initial(state);
 }
 
 void state_close(struct state *state)
@@ -196,7 +205,7 @@ static enum error check_row(struct state *state, enum table table, struct bytes 
         plausible = lengths_are(key, 2, value, 16, 16);
         break;
     case TABLE_DUE:
-        plausible = lengths_are(key, 25, value, 0, 0);
+        plausible = keys_due_plausible(key, value);
         break;
     case TABLE_META: // holds the position, which comes with state_load_end
     case TABLE_COUNT:

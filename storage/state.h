@@ -55,6 +55,9 @@ enum error state_commit(struct state *state);
 // Gives up the transaction.
 void state_abort(struct state *state);
 
+// Makes the state what state_open made it, after a load that failed.
+enum error state_reset(struct state *state);
+
 // The position inside the open write transaction.
 const struct state_position *state_writing_position(const struct state *state);
 
@@ -99,7 +102,8 @@ enum error view_tree(struct view *view, const char *path, size_t length, const c
                      size_t after_length, uint32_t depth, bool with_data, znode_visit visit,
                      void *context, bool *more);
 
-// The stored outcome of an idempotency key: ERROR_OK with a blob (one reference), or MISSING.
+// The stored outcome of an idempotency key: ERROR_OK with a result that is marked as replayed (one
+// reference), or MISSING.
 enum error view_key(struct view *view, const void *key, size_t length, struct hash128 *identity,
                     struct blob **result);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Znodes as rows. Numbers in rule names are those of ZooKeeper's rules for stat fields.
+// Znodes as rows. S and C are ZooKeeper's rules for stat fields and creation.
 #include "storage/tree.h"
 
 #include <string.h>
@@ -133,11 +133,11 @@ static enum error find_root(struct transaction *transaction, struct spot *spot)
     return error == ERROR_NO_NODE ? ERROR_CORRUPT : error;
 }
 
-// A row that was just read from the tables, as its key was composed again.
-static enum error reread_child(struct transaction *transaction, uint64_t grandparent,
-                               const char *name, size_t name_length, struct spot *spot)
+// Reads a node again that was there a moment ago.
+static enum error reread_child(struct transaction *transaction, uint64_t parent, const char *name,
+                               size_t name_length, struct spot *spot)
 {
-    enum error error = tree_child(transaction, grandparent, name, name_length, spot);
+    enum error error = tree_child(transaction, parent, name, name_length, spot);
 
     return error == ERROR_NO_NODE ? ERROR_CORRUPT : error;
 }
@@ -146,7 +146,7 @@ enum error tree_walk(struct transaction *transaction, const char *path, size_t l
                      struct spot *spot, size_t *reached)
 {
     uint64_t grandparent = 0, parent = NODE_ROOT_ID;
-    size_t name_start = 0, start = 1;
+    size_t parent_start = 0, start = 1; // of the names in the path
 
     *reached = 0;
     if (length == 0 || path[0] != '/')
@@ -162,8 +162,8 @@ enum error tree_walk(struct transaction *transaction, const char *path, size_t l
             // The key of the missing child took the place of the deepest ancestor's.
             error = parent == NODE_ROOT_ID
                         ? find_root(transaction, spot)
-                        : reread_child(transaction, grandparent, path + name_start,
-                                       *reached - name_start, spot);
+                        : reread_child(transaction, grandparent, path + parent_start,
+                                       *reached - parent_start, spot);
             return error == ERROR_OK ? ERROR_NO_NODE : error;
         }
         *reached = end;
@@ -171,7 +171,7 @@ enum error tree_walk(struct transaction *transaction, const char *path, size_t l
             return error;
         grandparent = parent;
         parent = spot->node.id;
-        name_start = start;
+        parent_start = start;
         start = end + 1;
     }
 }
@@ -207,7 +207,7 @@ enum error tree_first_child(struct transaction *transaction, uint64_t parent, st
 static struct bytes blob_key(uint8_t key[BLOB_KEY_BYTES], uint64_t id, uint32_t chunk)
 {
     bytes_put_u64_be(key, id);
-    bytes_put_u32(key + 8, __builtin_bswap32(chunk));
+    bytes_put_u32(key + 8, __builtin_bswap32(chunk)); // big-endian
     return (struct bytes){.data = key, .length = BLOB_KEY_BYTES};
 }
 
@@ -413,7 +413,7 @@ static enum error make_acl(struct tree *tree, enum acl_id id, uint32_t permissio
 {
     uint8_t key[4];
 
-    bytes_put_u32(key, __builtin_bswap32((uint32_t)id));
+    bytes_put_u32(key, __builtin_bswap32((uint32_t)id)); // big-endian
     buffer_clear(&tree->row);
     buffer_u32(&tree->row, 1);
     buffer_u32(&tree->row, permissions);

@@ -14,3 +14,4 @@ include $(srcdir)/tests/unit/storage/replicated.mk
 include $(srcdir)/tests/unit/api/local.mk
 include $(srcdir)/tests/unit/server/local.mk
 include $(srcdir)/tests/bench/local.mk
+include $(srcdir)/tests/fuzz/local.mk

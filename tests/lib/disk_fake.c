@@ -586,7 +586,7 @@ void disk_fake_fail(struct disk *base, uint64_t count, enum error error, bool la
 {
     struct fake_disk *disk = disk_of(base);
 
-    disk->fail_at = disk->operations + count;
+    disk->fail_at = count > 0 ? disk->operations + count : 0;
     disk->fail_with = error;
     disk->fail_lasting = lasting;
 }

@@ -22,8 +22,7 @@ void disk_fake_free(struct disk *disk);
 // A second disk with the same content, cache and unsynced changes, without open files or faults.
 struct disk *disk_fake_clone(struct disk *disk);
 
-// ---- Crashes
-// -------------------------------------------------------------------------------------
+// ---- Crashes -----------------------------------------------------------------------------------
 
 // Asked once for each unsynced change whether it survives, in a fixed order: names first, in the
 // order of the operations (sector is UINT64_MAX), then the files by name, each file's size (sector
@@ -36,19 +35,18 @@ void disk_fake_crash(struct disk *disk, disk_fake_choose choose, void *context);
 // The same with choices drawn from a seed.
 void disk_fake_crash_random(struct disk *disk, uint64_t seed);
 
-// ---- Faults
-// --------------------------------------------------------------------------------------
+// ---- Faults ------------------------------------------------------------------------------------
 
 // Operations that change or sync something since the disk was made.
 uint64_t disk_fake_operations(const struct disk *disk);
-// Lets the count-th such operation from now on fail (1 is the next), and with `lasting` all that
-// follow it. A write that fails may or may not have reached the disk: it stays unsynced.
+// Lets the count-th such operation from now on fail (1 is the next, 0: none any more), and with
+// `lasting` all that follow it. A write that fails may or may not have reached the disk: it stays
+// unsynced.
 void disk_fake_fail(struct disk *disk, uint64_t count, enum error error, bool lasting);
 // Bytes that files may still grow by before writes answer ERROR_DISK_FULL; removals give back.
 void disk_fake_set_free(struct disk *disk, uint64_t bytes);
 
-// ---- Looking and damaging
-// ------------------------------------------------------------------------
+// ---- Looking and damaging ----------------------------------------------------------------------
 
 bool disk_fake_exists(struct disk *disk, const char *name);
 // Appends the file's content to `into`. Requires that it exists.

@@ -159,6 +159,16 @@ void fixture_deinit(struct fixture *fixture)
     history_deinit(&fixture->recovered);
 }
 
+void fixture_clone(struct fixture *clone, const struct fixture *original)
+{
+    ASSERT(original->group_count == 0);
+    *clone = *original;
+    clone->disk = disk_fake_clone(original->disk);
+    clone->journal = NULL;
+    clone->written = (struct history){0};
+    clone->recovered = (struct history){0};
+}
+
 enum error fixture_open(struct fixture *fixture)
 {
     fixture_close(fixture);

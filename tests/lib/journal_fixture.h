@@ -50,6 +50,9 @@ struct fixture {
 
 void fixture_init(struct fixture *fixture);
 void fixture_deinit(struct fixture *fixture);
+// Makes a closed fixture on a clone of the disk, to be damaged or crashed on its own. Its `written`
+// begins empty.
+void fixture_clone(struct fixture *clone, const struct fixture *original);
 // Opens with the next boot_count; closes first.
 enum error fixture_open(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);

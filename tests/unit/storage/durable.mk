@@ -26,3 +26,13 @@ check_PROGRAMS += tests/unit/storage/test_journal_recovery
 tests_unit_storage_test_journal_recovery_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_journal_recovery_SOURCES = tests/unit/storage/test_journal_recovery.c
 tests_unit_storage_test_journal_recovery_LDADD = $(DISK_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_journal_rules
+tests_unit_storage_test_journal_rules_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_journal_rules_SOURCES = tests/unit/storage/test_journal_rules.c
+tests_unit_storage_test_journal_rules_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_journal_damage
+tests_unit_storage_test_journal_damage_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_journal_damage_SOURCES = tests/unit/storage/test_journal_damage.c
+tests_unit_storage_test_journal_damage_LDADD = $(DISK_LIBS) $(CMOCKA_LIBS)

@@ -15,3 +15,33 @@ check_PROGRAMS += tests/unit/storage/test_operations
 tests_unit_storage_test_operations_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_operations_SOURCES = tests/unit/storage/test_operations.c $(STATE_FIXTURE)
 tests_unit_storage_test_operations_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_execute
+tests_unit_storage_test_execute_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_execute_SOURCES = tests/unit/storage/test_execute.c $(STATE_FIXTURE)
+tests_unit_storage_test_execute_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_tree
+tests_unit_storage_test_tree_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_tree_SOURCES = tests/unit/storage/test_tree.c $(STATE_FIXTURE)
+tests_unit_storage_test_tree_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_view
+tests_unit_storage_test_view_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_view_SOURCES = tests/unit/storage/test_view.c $(STATE_FIXTURE)
+tests_unit_storage_test_view_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_checkpoint
+tests_unit_storage_test_checkpoint_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_checkpoint_SOURCES = tests/unit/storage/test_checkpoint.c $(STATE_FIXTURE)
+tests_unit_storage_test_checkpoint_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_live
+tests_unit_storage_test_live_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_live_SOURCES = tests/unit/storage/test_live.c
+tests_unit_storage_test_live_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_state
+tests_unit_storage_test_state_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_state_SOURCES = tests/unit/storage/test_state.c $(STATE_FIXTURE)
+tests_unit_storage_test_state_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)

@@ -74,6 +74,20 @@ static void every_boot_is_counted(void **state)
         assert_int_equal(boot(context), i);
 }
 
+static void note_of_the_journal_stays_and_costs_no_boot(void **state)
+{
+    struct context *context = *state;
+    struct identity identity;
+
+    assert_int_equal(identity_boot(context->disk, 0, &identity, &context->failure), ERROR_OK);
+    assert_false(identity.journal_made);
+    assert_int_equal(identity_note_journal(context->disk, &identity, &context->failure), ERROR_OK);
+    assert_true(identity.journal_made);
+    assert_int_equal(identity_boot(context->disk, 0, &identity, &context->failure), ERROR_OK);
+    assert_true(identity.journal_made);
+    assert_int_equal(identity.boot_count, 2);
+}
+
 static void two_formats_differ(void **state)
 {
     struct context *context = *state;
@@ -237,6 +251,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_boot_is_counted),
+        TEST(note_of_the_journal_stays_and_costs_no_boot),
         TEST(two_formats_differ),
         TEST(blank_directory_is_missing_and_a_second_format_refused),
         TEST(journal_without_identity_is_not_blank),

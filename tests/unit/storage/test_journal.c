@@ -187,6 +187,18 @@ static void spares_are_made_once_and_then_used(void **state)
     assert_int_equal(statistics.segments, 2);
 }
 
+static void unfinished_segment_is_removed_at_opening(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(disk_replace(fixture->disk, "journal", "journal/0000000000000009.new", "", 0),
+                     ERROR_OK);
+    assert_reopens_with_everything(fixture);
+    assert_false(disk_fake_exists(fixture->disk, "journal/0000000000000009.new"));
+    assert_int_equal(journal_make_spares(fixture->journal, 1), ERROR_OK);
+    assert_true(disk_fake_exists(fixture->disk, "journal/0000000000000002"));
+}
+
 // Two entries per segment: segment 1 holds the promise, slots 1 and 2, segment 2 slots 3 and 4 ...
 static void fill_segments(struct fixture *fixture, unsigned segments)
 {
@@ -377,6 +389,7 @@ int main(void)
         cmocka_unit_test(largest_group_fits_into_a_segment),
         TEST(journal_of_full_size_segments_costs_little_on_a_sparse_disk),
         TEST(spares_are_made_once_and_then_used),
+        TEST(unfinished_segment_is_removed_at_opening),
         TEST(trim_removes_whole_old_segments_only),
         TEST(trimmed_journal_starts_with_the_scalars_before_it),
         TEST(sync_below_the_trimmed_part_is_recovered),

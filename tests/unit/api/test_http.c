@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP engine from outside, over real sockets: parking, limits, slow senders, drain and stop.
+#include "tests/unit/api/check.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "tests/unit/api/backend.h"
+
+enum { REPLY_MAX = 1 << 16, PATIENCE_S = 10 };
+
+struct fixture {
+    struct backend backend;
+    struct api_options options;
+    struct api *api;
+    char reply[REPLY_MAX];
+};
+
+static struct api_options usual_options(void)
+{
+    return (struct api_options){
+        .listen = "127.0.0.1:0",
+        .limits = {.connections = 100,
+                   .connections_per_address = 100,
+                   .workers = 2,
+                   .url_bytes = 4096,
+                   .header_bytes = 4096,
+                   .body_bytes = 10000,
+                   .bodies_bytes = 100000,
+                   .json_depth = 16,
+                   .multi_ops = 10,
+                   .delete_nodes = 10,
+                   .list_items = 10,
+                   .page_bytes = 10000,
+                   .request_timeout_ms = 60000,
+                   .idle_timeout_ms = 60000,
+                   .wait_default_ms = 10000,
+                   .wait_max_ms = 60000,
+                   .key_retention_ms = 600000,
+                   .key_capacity = 100},
+    };
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+
+    backend_start(&fixture->backend);
+    fixture->options = usual_options();
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    api_stop(fixture->api);
+    backend_stop(&fixture->backend);
+    free(fixture);
+    return 0;
+}
+
+static void start(struct fixture *fixture)
+{
+    struct failure failure = {0};
+
+    if (api_start(&fixture->options, &fixture->backend.port, &fixture->api, &failure) != ERROR_OK)
+        fail_msg("%s", failure.text);
+}
+
+static int connect_to(const struct fixture *fixture)
+{
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(api_port(fixture->api)),
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(connect(fd, (struct sockaddr *)(void *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+// Reads until `wanted` has come or, with NULL, until the server closes.
+static void receive(struct fixture *fixture, int fd, const char *wanted)
+{
+    size_t length = 0;
+
+    fixture->reply[0] = '\0';
+    while (wanted == NULL || strstr(fixture->reply, wanted) == NULL) {
+        ssize_t got = recv(fd, fixture->reply + length, REPLY_MAX - 1 - length, 0);
+        if (got == 0 && wanted == NULL)
+            return;
+        if (got <= 0)
+            fail_msg("no more after: %s", fixture->reply);
+        length += (size_t)got;
+        fixture->reply[length] = '\0';
+    }
+}
+
+// One request on a connection of its own; the reply is in fixture->reply.
+static void ask(struct fixture *fixture, const char *method, const char *target, const char *body)
+{
+    char request[1024];
+    int fd = connect_to(fixture);
+
+    snprintf(request, sizeof request,
+             "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: "
+             "%zu\r\n\r\n%s",
+             method, target, strlen(body), body);
+    send_text(fd, request);
+    receive(fixture, fd, NULL);
+    close(fd);
+}
+
+static void http_reads_what_was_written(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    ask(fixture, "PUT", "/v1/znodes/a", "hello");
+    assert_contains(fixture->reply, "HTTP/1.1 201 Created\r\n");
+    assert_contains(fixture->reply, "Location: /v1/znodes/a\r\n");
+    assert_contains(fixture->reply, "X-Zxid: 1\r\n");
+    ask(fixture, "GET", "/v1/znodes/a", "");
+    assert_contains(fixture->reply, "HTTP/1.1 200 OK\r\n");
+    assert_contains(fixture->reply, "ETag: \"1.1.0\"\r\n");
+    assert_contains(fixture->reply, "{\"path\":\"/a\",\"data\":\"hello\",\"encoding\":\"utf8\"");
+}
+
+static void http_answers_pipelined_requests_in_order(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    int fd = connect_to(fixture);
+    send_text(fd,
+              "PUT /v1/znodes/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\none"
+              "PUT /v1/znodes/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\ntwo"
+              "GET /v1/znodes/a?raw HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    receive(fixture, fd, NULL);
+    const char *created = strstr(fixture->reply, "201 Created");
+    const char *set = strstr(fixture->reply, "HTTP/1.1 200 OK");
+    assert_non_null(created);
+    assert_non_null(set);
+    assert_true(created < set);
+    assert_contains(set, "\r\n\r\ntwo");
+    close(fd);
+}
+
+static void http_passes_on_why_the_backend_refuses(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->backend.read_error = ERROR_NO_LEADER;
+    fixture->backend.write_error = ERROR_OUTCOME_UNKNOWN;
+    start(fixture);
+    ask(fixture, "GET", "/v1/znodes/a", "");
+    assert_contains(fixture->reply, "HTTP/1.1 503 ");
+    assert_contains(fixture->reply, "Retry-After: 1\r\n");
+    assert_contains(fixture->reply, "\"code\":\"NO-LEADER\"");
+    ask(fixture, "GET", "/v1/znodes?consistency=local", "");
+    assert_contains(fixture->reply, "HTTP/1.1 200 ");
+    ask(fixture, "PUT", "/v1/znodes/a", "x");
+    assert_contains(fixture->reply, "HTTP/1.1 504 ");
+    assert_contains(fixture->reply, "\"outcome\":\"unknown\"");
+}
+
+static void http_limits_connections_with_a_reply(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->options.limits.connections = 3;
+    fixture->options.limits.connections_per_address = 1;
+    start(fixture);
+    int first = connect_to(fixture);
+    send_text(first, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    receive(fixture, first, "\"ok\"");
+    int second = connect_to(fixture);
+    receive(fixture, second, NULL);
+    assert_contains(fixture->reply, "HTTP/1.1 429 ");
+    assert_contains(fixture->reply, "Retry-After: ");
+    assert_contains(fixture->reply, "/problems/too-many-requests");
+    close(first);
+    close(second);
+}
+
+static void http_counts_closed_connections_out(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->options.limits.connections = 1;
+    start(fixture);
+    int first = connect_to(fixture);
+    send_text(first, "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    receive(fixture, first, NULL);
+    close(first);
+    for (int tries = 0; tries < 1000; tries++) {
+        ask(fixture, "GET", "/livez", "");
+        if (strstr(fixture->reply, "HTTP/1.1 200 ") != NULL)
+            return;
+        assert_contains(fixture->reply, "/problems/overloaded");
+    }
+    fail_msg("the closed connection still counts");
+}
+
+static void http_gives_slow_senders_up(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->options.limits.request_timeout_ms = 50;
+    start(fixture);
+    int fd = connect_to(fixture);
+    send_text(fd, "PUT /v1/znodes/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhal");
+    receive(fixture, fd, NULL);
+    assert_contains(fixture->reply, "HTTP/1.1 408 ");
+    assert_contains(fixture->reply, "/problems/request-timeout");
+    close(fd);
+    ask(fixture, "GET", "/v1/znodes/a", "");
+    assert_contains(fixture->reply, "HTTP/1.1 404 ");
+}
+
+static void http_limits_bodies(void **state)
+{
+    static char body[20001];
+    struct fixture *fixture = *state;
+    char head[128];
+
+    start(fixture);
+    memset(body, 'x', sizeof body - 1);
+    int fd = connect_to(fixture);
+    snprintf(head, sizeof head,
+             "PUT /v1/znodes/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n",
+             sizeof body - 1);
+    send_text(fd, head);
+    send_text(fd, body);
+    send_text(fd, "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    receive(fixture, fd, NULL);
+    assert_contains(fixture->reply, "HTTP/1.1 413 ");
+    assert_contains(fixture->reply, "20000 bytes, the limit is 10000");
+    assert_contains(fixture->reply, "{\"status\":\"ok\"}");
+    close(fd);
+}
+
+static void http_limits_all_bodies_together(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->options.limits.bodies_bytes = 4;
+    start(fixture);
+    ask(fixture, "PUT", "/v1/znodes/a", "12345");
+    assert_contains(fixture->reply, "HTTP/1.1 503 ");
+    assert_contains(fixture->reply, "/problems/overloaded");
+    for (int i = 0; i < 3; i++) {
+        ask(fixture, "PUT", "/v1/znodes/a", "1234");
+        assert_contains(fixture->reply, "HTTP/1.1 20");
+    }
+}
+
+static void *stop(void *api)
+{
+    api_stop(api);
+    return NULL;
+}
+
+static void http_stop_answers_parked_requests(void **state)
+{
+    struct fixture *fixture = *state;
+    pthread_t stopper;
+
+    start(fixture);
+    backend_hold(&fixture->backend, true);
+    int fd = connect_to(fixture);
+    send_text(fd, "PUT /v1/znodes/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx");
+    backend_await_held(&fixture->backend);
+    api_drain(fixture->api);
+    assert_int_equal(pthread_create(&stopper, NULL, stop, fixture->api), 0);
+    fixture->api = NULL;
+    backend_hold(&fixture->backend, false);
+    receive(fixture, fd, NULL);
+    assert_contains(fixture->reply, "HTTP/1.1 201 ");
+    assert_contains(fixture->reply, "Connection: close\r\n");
+    pthread_join(stopper, NULL);
+    close(fd);
+}
+
+static void http_drain_says_close_and_not_ready(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    int fd = connect_to(fixture);
+    api_drain(fixture->api);
+    send_text(fd, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    receive(fixture, fd, NULL);
+    assert_contains(fixture->reply, "HTTP/1.1 503 ");
+    assert_contains(fixture->reply, "/problems/draining");
+    assert_contains(fixture->reply, "Connection: close\r\n");
+    close(fd);
+}
+
+static void http_stop_closes_idle_connections(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    int idle = connect_to(fixture);
+    send_text(idle, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    receive(fixture, idle, "\"ok\"");
+    api_stop(fixture->api);
+    fixture->api = NULL;
+    receive(fixture, idle, NULL);
+    close(idle);
+}
+
+static void listen_address_must_make_sense(void **state)
+{
+    static const char *const addresses[] = {"",          "2180",           ":2180",
+                                            "127.0.0.1", "127.0.0.1:",     "127.0.0.1:x",
+                                            "::1:2180",  "127.0.0.1:70000"};
+    struct fixture *fixture = *state;
+    struct failure failure;
+
+    for (size_t i = 0; i < COUNT_OF(addresses); i++) {
+        fixture->options.listen = addresses[i];
+        failure.text[0] = '\0';
+        assert_int_not_equal(
+            api_start(&fixture->options, &fixture->backend.port, &fixture->api, &failure),
+            ERROR_OK);
+        assert_contains(failure.text, addresses[i]);
+    }
+    fixture->api = NULL;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(http_reads_what_was_written),
+        TEST(http_answers_pipelined_requests_in_order),
+        TEST(http_passes_on_why_the_backend_refuses),
+        TEST(http_limits_connections_with_a_reply),
+        TEST(http_counts_closed_connections_out),
+        TEST(http_gives_slow_senders_up),
+        TEST(http_limits_bodies),
+        TEST(http_limits_all_bodies_together),
+        TEST(http_stop_answers_parked_requests),
+        TEST(http_drain_says_close_and_not_ready),
+        TEST(http_stop_closes_idle_connections),
+        TEST(listen_address_must_make_sense),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
