@@ -121,6 +121,18 @@ void reply_set_curlew_stat(struct request *request, const struct stat_fields *st
     *at = '\0';
 }
 
+void reply_check_unchanged(struct request *request)
+{
+    const char *none_match = request->headers.value[HEADER_IF_NONE_MATCH];
+
+    if (none_match == NULL || !etag_list_has(none_match, request->reply.etag))
+        return;
+    request->reply.status = 304;
+    request->reply.content_type = NULL;
+    request->reply.raw = false;
+    request->reply.curlew_stat[0] = '\0';
+}
+
 static uint64_t zxid_of(struct request *request)
 {
     struct node_status status = {0};
