@@ -84,7 +84,7 @@ enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct
     void *body = reply->fixed != NULL ? (void *)(uintptr_t)reply->fixed : reply->body.data;
     size_t length = reply->fixed != NULL ? reply->fixed_length : reply->body.length;
 
-    if (reply->content_type == NULL)
+    if (reply->content_type == NULL && reply->status != MHD_HTTP_NOT_MODIFIED)
         length = 0;
     struct MHD_Response *response =
         MHD_create_response_from_buffer(length, body, MHD_RESPMEM_PERSISTENT);

@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "api/multi_parse.h"
 #include "api/multi_read.h"
+#include "api/precondition.h"
 #include "api/reply.h"
 #include "api/result.h"
 #include "api/submit.h"
@@ -154,10 +155,11 @@ void multi_post(struct request *request)
     const struct api_limits *limits = &request->service->limits;
     const struct multi_limits bounds = {.json_depth = limits->json_depth, .ops = limits->multi_ops};
     struct problem problem = {0};
-    struct multi multi;
+    struct multi multi = {0};
 
-    enum error error =
-        multi_parse(request->body.data, request->body.length, &bounds, &multi, &problem);
+    enum error error = precondition_refuse(&request->headers, &problem);
+    if (error == ERROR_OK)
+        error = multi_parse(request->body.data, request->body.length, &bounds, &multi, &problem);
     if (error != ERROR_OK)
         reply_problem(request, &problem);
     else if (multi.reads)

@@ -59,6 +59,15 @@ enum error precondition_parse(const struct headers *headers, struct op *op, stru
     return ERROR_OK;
 }
 
+enum error precondition_refuse(const struct headers *headers, struct problem *problem)
+{
+    if (headers->value[HEADER_IF_MATCH] == NULL && headers->value[HEADER_IF_NONE_MATCH] == NULL)
+        return ERROR_OK;
+    return problem_set(problem, ERROR_BAD_HEADER,
+                       "If-Match and If-None-Match are about one znode; in a multi, use check "
+                       "operations");
+}
+
 enum error precondition_read(const struct headers *headers, const struct stat_fields *stat,
                              struct problem *problem)
 {

@@ -10,6 +10,8 @@
 // Sets the op's flags and match list from If-Match and If-None-Match. Errors: BAD_HEADER.
 enum error precondition_parse(const struct headers *headers, struct op *op,
                               struct problem *problem);
+// For requests to which neither can apply: fails when one is there. Errors: BAD_HEADER.
+enum error precondition_refuse(const struct headers *headers, struct problem *problem);
 // Whether the znode satisfies If-Match on a read; without the header it does. Errors: BAD_HEADER,
 // PRECONDITION_FAILED.
 enum error precondition_read(const struct headers *headers, const struct stat_fields *stat,

@@ -13,6 +13,9 @@ void reply_write_data(struct json_writer *json, const struct znode *node,
                       enum encoding_kind encoding);
 // The stat as an RFC 8941 dictionary, for replies whose body is not JSON.
 void reply_set_curlew_stat(struct request *request, const struct stat_fields *stat);
+// Turns a finished reply into 304 when If-None-Match has its tag. The body stays, because its length
+// is what Content-Length of a 304 must say; it is not sent.
+void reply_check_unchanged(struct request *request);
 // Notes the zxid that the reply is true at.
 void reply_set_zxid(struct request *request, uint64_t zxid);
 // Makes the reply a problem. Anything put into the reply before is dropped. The problem's path is

@@ -61,7 +61,6 @@ static void write_json(struct request *request, const struct znode *node, bool w
 
 static void get_node(struct request *request, struct view *view, bool raw, bool with_data)
 {
-    const char *none_match = request->headers.value[HEADER_IF_NONE_MATCH];
     struct problem problem = {0};
     struct znode node;
 
@@ -78,12 +77,11 @@ static void get_node(struct request *request, struct view *view, bool raw, bool 
         etag_raw(request->reply.etag, node.stat.mzxid);
     else
         etag_node(request->reply.etag, &node.stat);
-    if (none_match != NULL && etag_list_has(none_match, request->reply.etag))
-        request->reply.status = 304;
-    else if (raw)
+    if (raw)
         write_raw(request, &node);
     else
         write_json(request, &node, with_data);
+    reply_check_unchanged(request);
 }
 
 void znode_get(struct request *request)

@@ -3,8 +3,6 @@
 // and details of children are two arrays, so the second grows beside the first.
 #include "api/znode_list.h"
 
-#include <string.h>
-
 #include "api/cursor.h"
 #include "api/read.h"
 #include "api/reply.h"
@@ -73,11 +71,23 @@ static void write_path(struct page *page, const struct znode *node)
     buffer_deinit(&path);
 }
 
+static bool page_full(const struct page *page)
+{
+    const struct request *request = page->request;
+    size_t bytes = request->reply.body.length + page->details.length;
+
+    return page->items == page->items_max ||
+           (page->items > 0 && bytes >= request->service->limits.page_bytes);
+}
+
+// Refuses the node that does not fit any more, so that `next` is given only when there is more.
 static bool visit(void *context, const struct znode *node)
 {
     struct page *page = context;
     const struct request *request = page->request;
 
+    if (page_full(page))
+        return false;
     if (page->children)
         json_text(&page->names, node->name, node->name_length);
     if (page->with_nodes) {
@@ -92,8 +102,7 @@ static bool visit(void *context, const struct znode *node)
     buffer_clear(&page->last);
     buffer_append(&page->last, node->name, node->name_length);
     page->items++;
-    size_t bytes = request->reply.body.length + page->details.length;
-    return page->items < page->items_max && bytes < request->service->limits.page_bytes;
+    return true;
 }
 
 static struct json_writer begin_document(struct page *page)
@@ -156,24 +165,6 @@ static enum error walk(struct page *page, struct view *view, struct znode *paren
     return error;
 }
 
-// 304, when the tag is still true, costs no walk.
-static bool answer_unchanged(struct request *request, struct view *view)
-{
-    const char *none_match = request->headers.value[HEADER_IF_NONE_MATCH];
-    char etag[ETAG_MAX];
-    struct znode node;
-
-    if (none_match == NULL ||
-        view_get(view, request_path(request), request->path_length, false, &node) != ERROR_OK)
-        return false;
-    etag_children(etag, &node.stat);
-    if (!etag_list_has(none_match, etag))
-        return false;
-    memcpy(request->reply.etag, etag, sizeof etag);
-    request->reply.status = 304;
-    return true;
-}
-
 static void list(struct page *page, struct view *view)
 {
     struct request *request = page->request;
@@ -182,8 +173,6 @@ static void list(struct page *page, struct view *view)
     bool more = false;
 
     bool tagged = page->children && !page->with_nodes;
-    if (tagged && answer_unchanged(request, view))
-        return;
     struct json_writer json = begin_document(page);
     problem.error = walk(page, view, &parent, &more);
     if (problem.error == ERROR_NO_NODE)
@@ -193,8 +182,10 @@ static void list(struct page *page, struct view *view)
         return;
     }
     end_document(page, &json, more, &parent.stat);
-    if (tagged)
+    if (tagged) {
         etag_children(request->reply.etag, &parent.stat);
+        reply_check_unchanged(request);
+    }
     if (page->children && request->method == METHOD_HEAD)
         reply_set_curlew_stat(request, &parent.stat);
 }

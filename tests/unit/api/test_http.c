@@ -139,6 +139,26 @@ static void http_reads_what_was_written(void **state)
     assert_contains(fixture->reply, "{\"path\":\"/a\",\"data\":\"hello\",\"encoding\":\"utf8\"");
 }
 
+static void http_says_not_modified_without_a_body(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    int fd = connect_to(fixture);
+    send_text(fd,
+              "GET /v1/znodes?view=children HTTP/1.1\r\nHost: localhost\r\n"
+              "If-None-Match: \"c0\"\r\n\r\n"
+              "GET /v1/znodes?raw HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+              "If-None-Match: \"1\", W/\"0\"\r\n\r\n");
+    receive(fixture, fd, NULL);
+    assert_contains(fixture->reply, "HTTP/1.1 304 Not Modified\r\n");
+    assert_contains(fixture->reply, "ETag: \"c0\"\r\n");
+    assert_contains(fixture->reply, "ETag: \"0\"\r\n");
+    assert_null(strstr(fixture->reply, "zookeeper"));
+    assert_null(strstr(fixture->reply, "Content-Type"));
+    close(fd);
+}
+
 static void http_answers_pipelined_requests_in_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -349,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(http_reads_what_was_written),
+        TEST(http_says_not_modified_without_a_body),
         TEST(http_answers_pipelined_requests_in_order),
         TEST(http_passes_on_why_the_backend_refuses),
         TEST(http_limits_connections_with_a_reply),

@@ -121,6 +121,19 @@ static void if_none_match_on_a_write_is_only_star(void **state)
     assert_int_equal(precondition_parse(&star, &op, &problem), ERROR_BAD_HEADER);
 }
 
+static void preconditions_of_a_multi_are_refused(void **state)
+{
+    struct headers match = with(HEADER_IF_MATCH, "*");
+    struct headers none_match = with(HEADER_IF_NONE_MATCH, "*");
+    struct headers neither = {0};
+    struct problem problem = {0};
+
+    (void)state;
+    assert_int_equal(precondition_refuse(&match, &problem), ERROR_BAD_HEADER);
+    assert_int_equal(precondition_refuse(&none_match, &problem), ERROR_BAD_HEADER);
+    assert_int_equal(precondition_refuse(&neither, &problem), ERROR_OK);
+}
+
 static void if_match_on_a_read_tells_what_there_is(void **state)
 {
     const struct stat_fields stat = {.mzxid = 41, .version = 3};
@@ -225,6 +238,7 @@ int main(void)
         cmocka_unit_test(if_match_star_means_must_exist),
         cmocka_unit_test(if_match_refuses_what_is_no_list_of_tags),
         cmocka_unit_test(if_none_match_on_a_write_is_only_star),
+        cmocka_unit_test(preconditions_of_a_multi_are_refused),
         cmocka_unit_test(if_match_on_a_read_tells_what_there_is),
         cmocka_unit_test(idempotency_key_is_the_same_quoted_or_bare),
         cmocka_unit_test(idempotency_key_refuses_what_could_be_cut_or_confused),
