@@ -100,6 +100,8 @@ static char *put_name(char *at, const char *separator, const char *name)
     return at;
 }
 
+enum { OWNER_MAX = 40 }; // bytes of the owner in Curlew-Stat
+
 void reply_set_curlew_stat(struct request *request, const struct stat_fields *stat)
 {
     char *at = request->reply.curlew_stat;
@@ -113,7 +115,7 @@ void reply_set_curlew_stat(struct request *request, const struct stat_fields *st
     at = decimal_put_signed(put_name(at, ", ", "cversion"), stat->cversion);
     at = decimal_put_signed(put_name(at, ", ", "aversion"), stat->aversion);
     if (stat->owner != 0)
-        at += sprintf(at, ", ephemeralOwner=\"0x%" PRIx64 "\"", stat->owner);
+        at += snprintf(at, OWNER_MAX, ", ephemeralOwner=\"0x%" PRIx64 "\"", stat->owner);
     at = decimal_put(put_name(at, ", ", "dataLength"), stat->data_length);
     at = decimal_put(put_name(at, ", ", "numChildren"), stat->num_children);
     *at = '\0';

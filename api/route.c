@@ -2,6 +2,7 @@
 // A linear search: the table is short and its busiest rows stand first.
 #include "api/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/routes.h"
@@ -89,12 +90,11 @@ void route_find(enum method method, const char *path, size_t length, struct rout
 
 void route_allow(uint32_t methods, char into[ALLOW_MAX])
 {
-    into[0] = '\0';
+    size_t length = 0;
+
     for (unsigned i = 0; i < METHOD_OPTIONS; i++) {
-        if ((methods >> i & 1) != 0) {
-            strcat(into, method_names[i]);
-            strcat(into, ", ");
-        }
+        if ((methods >> i & 1) != 0)
+            length += (size_t)snprintf(into + length, ALLOW_MAX - length, "%s, ", method_names[i]);
     }
-    strcat(into, "OPTIONS");
+    snprintf(into + length, ALLOW_MAX - length, "OPTIONS");
 }

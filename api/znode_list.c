@@ -71,11 +71,23 @@ static void write_path(struct page *page, const struct znode *node)
     buffer_deinit(&path);
 }
 
+static bool page_full(const struct page *page)
+{
+    const struct request *request = page->request;
+    size_t bytes = request->reply.body.length + page->details.length;
+
+    return page->items == page->items_max ||
+           (page->items > 0 && bytes >= request->service->limits.page_bytes);
+}
+
+// Refuses the node that does not fit any more, so that `next` is given only when there is more.
 static bool visit(void *context, const struct znode *node)
 {
     struct page *page = context;
     const struct request *request = page->request;
 
+    if (page_full(page))
+        return false;
     if (page->children)
         json_text(&page->names, node->name, node->name_length);
     if (page->with_nodes) {
@@ -90,8 +102,7 @@ static bool visit(void *context, const struct znode *node)
     buffer_clear(&page->last);
     buffer_append(&page->last, node->name, node->name_length);
     page->items++;
-    size_t bytes = request->reply.body.length + page->details.length;
-    return page->items < page->items_max && bytes < request->service->limits.page_bytes;
+    return true;
 }
 
 static struct json_writer begin_document(struct page *page)

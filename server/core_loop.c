@@ -32,7 +32,8 @@ struct core_loop {
     pthread_t thread;
     bool started;
     struct replica *replica;
-    pthread_mutex_t lock; // inbox, status, waits_for_applied, applied
+    pthread_mutex_t lock;  // inbox, status, waits_for_applied, applied
+    pthread_cond_t serves; // status.serving became true
     struct inbox inbox;
     struct paxos_status status;
     bool waits_for_applied; // the replica cannot go on before more is executed
@@ -60,6 +61,8 @@ static void publish_status(struct core_loop *loop)
     bool again = loop->waits_for_applied && loop->inbox.applied > loop->applied;
     pthread_mutex_unlock(&loop->lock);
     atomic_store_explicit(&loop->serving, status.serving, memory_order_release);
+    if (status.serving)
+        pthread_cond_broadcast(&loop->serves);
     if (again)
         uv_async_send(&loop->wake);
 }
@@ -127,6 +130,7 @@ struct core_loop *core_loop_new(void)
     struct core_loop *loop = memory_zalloc(sizeof *loop);
 
     pthread_mutex_init(&loop->lock, NULL);
+    pthread_cond_init(&loop->serves, NULL);
     int failed = uv_loop_init(&loop->uv);
     ASSERT(failed == 0);
     failed = uv_async_init(&loop->uv, &loop->wake, on_wake);
@@ -190,6 +194,14 @@ bool core_loop_serving(struct core_loop *loop)
     return atomic_load_explicit(&loop->serving, memory_order_acquire);
 }
 
+void core_loop_wait_serving(struct core_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    while (!loop->status.serving)
+        pthread_cond_wait(&loop->serves, &loop->lock);
+    pthread_mutex_unlock(&loop->lock);
+}
+
 void core_loop_stop(struct core_loop *loop)
 {
     if (!loop->started)
@@ -213,6 +225,7 @@ void core_loop_free(struct core_loop *loop)
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     int busy = uv_loop_close(&loop->uv);
     ASSERT(busy == 0);
+    pthread_cond_destroy(&loop->serves);
     pthread_mutex_destroy(&loop->lock);
     free(loop);
 }

@@ -19,6 +19,8 @@ void core_loop_set_disk_full(struct core_loop *loop, bool full);
 void core_loop_status(struct core_loop *loop, struct paxos_status *status);
 // Whether a linearizable read may look at the live state now. Thread: any; costs one atomic load.
 bool core_loop_serving(struct core_loop *loop);
+// Waits until core_loop_serving. Only for a cluster of one, which needs nobody else for it.
+void core_loop_wait_serving(struct core_loop *loop);
 // Ends the thread once nothing is outstanding. Requires that no more submissions come.
 void core_loop_stop(struct core_loop *loop);
 void core_loop_free(struct core_loop *loop);

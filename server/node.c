@@ -247,6 +247,7 @@ enum error node_start(const struct options *options, struct node **started, stru
         node->journal = recovered.journal;
         node->live = live_new(state);
         start_threads(node, options, &recovered);
+        core_loop_wait_serving(node->loop);
         error = start_api(node, options, failure);
     }
     if (error != ERROR_OK) {

@@ -87,9 +87,7 @@ enum error view_get(struct view *view, const char *path, size_t length, bool wit
 
 // Visits children in byte order of their names, starting behind `after` (NULL: at the first), until
 // visit returns false. Each call costs the page, not the directory. `parent` gets the node itself.
-// *more tells whether the visitor returned false. It may do so to refuse the node, which then
-// stands in the next page, or having taken it, in which case the next page may turn out to be
-// empty.
+// *more tells whether the visitor returned false: it refuses the node, which stands in the next page.
 typedef bool (*znode_visit)(void *context, const struct znode *node);
 enum error view_children(struct view *view, const char *path, size_t length, const char *after,
                          size_t after_length, bool with_data, znode_visit visit, void *context,

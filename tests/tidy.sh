@@ -18,9 +18,9 @@ report "$(grep -rln '<microhttpd.h>' --include='*.[ch]' base paxos storage serve
 report "$(grep -rnE '#include <(time|pthread|unistd|stdio|sys/.*)\.h>' paxos --include='*.[ch]')" 'paxos/ is pure: no clock, thread, file or socket'
 
 # The core allocates nothing after paxos_new, and nothing uses what always bites.
-report "$(grep -rnwE 'strcpy|sprintf|strcat|atoi|gets|rand' base paxos storage api server --include='*.c')" 'unbounded or unchecked library call'
+report "$(grep -rnE '\b(strcpy|sprintf|strcat|atoi|gets|rand)\(' base paxos storage api server --include='*.c')" 'unbounded or unchecked library call'
 report "$(grep -rn '<assert.h>' base paxos storage api server)" 'assert.h: use base/assert.h'
-report "$(grep -rnE 'TODO|FIXME|XXX|#if 0' base paxos storage api server tests docs README.md --include='*.[chmp]*' | grep -v tidy.sh)" 'left undone'
+report "$(grep -rnE '\b(TODO|FIXME|XXX)\b|#if 0' base paxos storage api server tests docs README.md --include='*.[chmp]*' | grep -v tidy.sh)" 'left undone'
 report "$(find base paxos storage api server tests -name '*.c' -exec wc -l {} + | awk '$2 != "total" && $1 > 800 {print $2 ": " $1 " lines"}')" 'file longer than 800 lines'
 report "$(for f in $(find base paxos storage api server tests -name '*.[ch]'); do
     sed -n 1p "$f" | grep -q '^// SPDX-License-Identifier: Apache-2.0$' && sed -n 2p "$f" | grep -q '^// ' || echo "$f"; done)" 'file without licence line and reason'

@@ -47,7 +47,7 @@ class Writer(threading.Thread):
     def run(self):
         api = Client(self.port, check=False, timeout_s=10)
         own = self.ledger.own[self.number]
-        steps = [self._register, self._single, self._pair, self._queue, self._single, self._delete]
+        steps = [self._register, self._single, self._pair, self._queue, self._single, self._remove]
         try:
             while not self.stopping.is_set():
                 steps[own.turn % len(steps)](api, own)
@@ -74,7 +74,7 @@ class Writer(threading.Thread):
         if self._answered(own, reply, (201,)):
             own.singles[name] = reply.zxid
 
-    def _delete(self, api, own):
+    def _remove(self, api, own):
         if len(own.singles) % 3:
             return
         name = next(iter(own.singles))

@@ -29,8 +29,10 @@ def disk(tmp_path):
 @pytest.fixture
 def node(make, disk, tmp_path):
     """A daemon on the small disk; its volatile tree lies elsewhere."""
-    return make('--live-dir', tmp_path / 'live', '--disk-reserve-bytes', 16 * MIB,
-                directory=disk / 'data').start()
+    daemon = make('--live-dir', tmp_path / 'live', '--disk-reserve-bytes', 16 * MIB,
+                  directory=disk / 'data')
+    daemon.expected_errors = True
+    return daemon.start()
 
 
 def free_bytes(disk):

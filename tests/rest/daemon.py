@@ -11,7 +11,7 @@ import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-START_DEADLINE_S = 30
+START_DEADLINE_S = 20
 STOP_DEADLINE_S = 20
 LISTENING = re.compile(r'msg="listening" address=(\S+):(\d+)')
 # What no run of the daemon may ever print.
@@ -99,11 +99,15 @@ class Daemon:
     def start(self):
         """Starts the process and waits until /readyz is 200."""
         self.spawn()
-        found = self.wait_line(LISTENING)
-        if found is None:
-            raise RuntimeError(f'{self.command()} ended with {self.process.wait()}:\n{self.log()}')
-        self.address, self.port = found.group(1), int(found.group(2))
-        self.wait_ready()
+        try:
+            found = self.wait_line(LISTENING)
+            if found is None:
+                raise RuntimeError(f'{self.command()} ended with {self.process.wait()}:\n{self.log()}')
+            self.address, self.port = found.group(1), int(found.group(2))
+            self.wait_ready()
+        except TimeoutError:
+            self.kill()
+            raise
         return self
 
     def wait_ready(self, deadline_s=START_DEADLINE_S):

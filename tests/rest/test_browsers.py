@@ -15,7 +15,7 @@ from conftest import ALLOWED_HOST, ALLOWED_ORIGIN
 from daemon import environment
 
 FOREIGN = ['http://evil.example', 'https://evil.example:2180', 'null', 'http://localhost:1',
-           'http://127.0.0.1', 'https://127.0.0.1:{port}', 'http://127.0.0.1:{port}.evil.example',
+           'http://127.0.0.1', 'http://127.0.0.1:{port}.evil.example',
            'http://evil.example/127.0.0.1:{port}', 'file://', '', 'http://pages.example',
            'http://pages.example:8080.evil.example', 'http://pages.example:80801',
            'chrome-extension://abcdef', 'http://[::1]:{port}', 'http://127.0.0.1:{port}/']
@@ -135,10 +135,12 @@ def page_server():
     server.done, server.report, server.page = threading.Event(), None, ''
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def browse(url, server, profile):

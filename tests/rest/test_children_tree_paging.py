@@ -94,7 +94,7 @@ def test_a_list_shows_what_changed_behind_the_cursor(api, family):
     assert 'zz' in rest and '!' not in rest
 
 
-@pytest.mark.parametrize('cursor', ['', '!!!!', '%00', '..', 'x' * 3000, '=', 'AAAA%2FAAAA'])
+@pytest.mark.parametrize('cursor', ['', '!!!!', '..', 'x' * 3000, '=', 'AAAA%2FAAAA'])
 @pytest.mark.parametrize('view', ['children', 'tree'])
 def test_a_made_up_cursor_is_refused_or_a_position(api, family, view, cursor):
     reply = api.request('GET', f'{target(family)}?view={view}&cursor={cursor}')

@@ -56,9 +56,11 @@ def test_large_headers_are_431(client):
     assert '2000' in expect(reply, 431, 'headers-too-large').json['detail']
 
 
-def test_many_headers_are_431(client):
-    headers = {f'X-{number}': 'x' for number in range(500)}
-    expect(client.get('/', headers=headers), 431, 'headers-too-large')
+@pytest.mark.parametrize('count', [300, 1000])
+def test_headers_beyond_every_buffer_are_431(client, count):
+    headers = {f'X-{number}': 'x' for number in range(count)}
+    reply = client.request('GET', '/v1/znodes', headers=headers, check=False)
+    assert reply.status == 431  # here the library itself may answer, without a problem
 
 
 def test_a_large_body_is_413_by_its_length(client):
@@ -70,9 +72,9 @@ def test_a_large_body_is_413_by_its_length(client):
 
 def test_a_large_body_is_413_before_it_is_sent(small):
     head = b'PUT /v1/znodes/announced HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n'
-    for length in (1025, 1 << 40, 10 ** 30):
-        with Wire(small.port, head % length) as wire:
-            assert wire.response().status in (400, 413)
+    for length in (1025, 1 << 40, 10 ** 18, 10 ** 30):
+        with Wire(small.port, head % length, timeout_s=5) as wire:
+            assert wire.response().status in (400, 413), length
     assert Client(small.port).stat('/announced') is None
 
 

@@ -103,7 +103,7 @@ def test_every_other_method_is_405_with_allow(api, top, template, method):
     if method in allowed:
         return
     reply = api.request(method, url_of(template, top), body_of(method))
-    expect(reply, 405, 'method-not-allowed')
+    expect(reply, 405, None if method == 'HEAD' else 'method-not-allowed')
     assert {name.strip() for name in reply.headers['Allow'].split(',')} == allowed
 
 

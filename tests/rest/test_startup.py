@@ -45,7 +45,6 @@ def test_an_unknown_option_suggests_the_nearest(tmp_path, wrong, right):
 
 
 @pytest.mark.parametrize('option, value', [
-    ('--listen', 'nonsense'), ('--listen', '127.0.0.1:99999'), ('--listen', '127.0.0.1'),
     ('--id', 'x'), ('--max-connections', '-1'), ('--max-connections', ''),
     ('--max-connections', '10x'), ('--request-timeout', '10'), ('--request-timeout', '10 parsecs'),
     ('--request-timeout', '-1s'), ('--log-level', 'loud'), ('--max-url-bytes', '1')])
@@ -54,6 +53,14 @@ def test_a_wrong_value_is_named(tmp_path, option, value):
     assert result.returncode != 0
     assert option in result.stderr
     assert not (tmp_path / 'd').exists()
+
+
+@pytest.mark.parametrize('address', ['nonsense', '127.0.0.1', '127.0.0.1:99999', '127.0.0.1:-1',
+                                     '127.0.0.1:x', '[::1:80', '300.0.0.1:80', ':::80', ''])
+def test_a_wrong_address_is_named(tmp_path, address):
+    result = run('--data-dir', tmp_path / 'd', '--listen', address)
+    assert result.returncode != 0
+    assert f'{address}' in result.stderr.replace('\\"', '"')
 
 
 def test_an_option_without_its_value_is_refused(tmp_path):

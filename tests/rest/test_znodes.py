@@ -377,7 +377,7 @@ def test_a_flag_is_off(api, top, value):
     expect(api.request('PUT', target(top + '/a/b') + f'?parents={value}', b''), 404)
 
 
-@pytest.mark.parametrize('value', ['2', 'yes', 'on', 'truee', ' 1', '%00'])
+@pytest.mark.parametrize('value', ['2', 'yes', 'on', 'truee', ' 1'])
 def test_a_flag_has_no_other_value(api, top, value):
     value = value.replace(' ', '%20')
     reply = api.request('PUT', target(top + '/a/b') + f'?parents={value}', b'')
