@@ -12,8 +12,6 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).p
 import powerloss  # noqa: E402
 from daemon import Daemon  # noqa: E402
 
-LONG = os.environ.get('CURLEW_LONG') == '1'
-
 
 @pytest.fixture
 def seed():

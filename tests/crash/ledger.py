@@ -5,6 +5,7 @@ Each writer has a register (set again and again), creates znodes, deletes some, 
 multi, and numbers znodes with an Idempotency-Key. What got no answer is unknown until the next check,
 which may find it done or not done, but whole, once, and with a later zxid than what preceded it."""
 import http.client
+import os
 import threading
 import time
 import uuid
@@ -12,6 +13,7 @@ import uuid
 from client import Client, expect
 
 TOPS = ('/register', '/single', '/pair', '/queue')
+LONG = os.environ.get('CURLEW_LONG') == '1'  # tests go on for longer
 LOST = (OSError, http.client.HTTPException)
 
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from client import Client, expect
-from conftest import LONG
-from daemon import Daemon, LISTENING
+from daemon import LISTENING, Daemon
+from ledger import LONG
 
 FLIPS = 400 if LONG else 40
 SECTOR = 512

@@ -6,8 +6,7 @@ import time
 import pytest
 
 from client import Client
-from conftest import LONG
-from ledger import Ledger, Problem
+from ledger import LONG, Ledger, Problem
 
 KILLS = 1000 if LONG else 50
 

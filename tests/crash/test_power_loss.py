@@ -4,8 +4,7 @@ import random
 import time
 
 from client import Client
-from conftest import LONG
-from ledger import Ledger, Problem
+from ledger import LONG, Ledger, Problem
 from powerloss import PowerLoss
 
 ROUNDS = 500 if LONG else 25

@@ -11,10 +11,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from client import Client, Wire, expect  # noqa: E402
-from daemon import Daemon  # noqa: E402
+from daemon import ALLOWED_HOST, ALLOWED_ORIGIN, Daemon  # noqa: E402
 
-ALLOWED_ORIGIN = 'http://pages.example:8080'
-ALLOWED_HOST = 'curlew.example'
 numbers = itertools.count(1)
 
 

@@ -12,6 +12,9 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 START_DEADLINE_S = 20
+# What the shared daemon is told to allow.
+ALLOWED_ORIGIN = 'http://pages.example:8080'
+ALLOWED_HOST = 'curlew.example'
 STOP_DEADLINE_S = 20
 LISTENING = re.compile(r'msg="listening" address=(\S+):(\d+)')
 # What no run of the daemon may ever print.

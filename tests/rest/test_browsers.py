@@ -11,8 +11,7 @@ import threading
 import pytest
 
 from client import Client, expect, target
-from conftest import ALLOWED_HOST, ALLOWED_ORIGIN
-from daemon import environment
+from daemon import ALLOWED_HOST, ALLOWED_ORIGIN, environment
 
 FOREIGN = ['http://evil.example', 'https://evil.example:2180', 'null', 'http://localhost:1',
            'http://127.0.0.1', 'http://127.0.0.1:{port}.evil.example',
