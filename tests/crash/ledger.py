@@ -28,7 +28,9 @@ def listing(api, path):
     """{name: node} of all children with their data, read page by page; and the parent's stat."""
     found, cursor = {}, {}
     while True:
-        page = expect(api.get(path, view='children', detail='data', limit=10000, **cursor), 200).json
+        reply = api.get(path, view='children', detail='data', limit=10000, **cursor)
+        require(reply.status == 200, 'a directory is gone', reply)
+        page = reply.json
         found.update(zip(page['children'], page['nodes']))
         if 'next' not in page:
             return found, page['stat']
@@ -227,7 +229,8 @@ class Ledger:
 
     def _check_queue(self, api):
         for own, (_, value, key) in self._pending('queue'):
-            reply = expect(send_queue(api, value, key), 201)
+            reply = send_queue(api, value, key)
+            require(reply.status == 201, 'a keyed retry fails', reply)
             own.queue[value] = (reply.json['path'], reply.zxid)
             require(reply.zxid > own.zxid, 'zxid went back', reply, own.zxid)
             own.zxid = reply.zxid

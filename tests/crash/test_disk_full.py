@@ -100,7 +100,7 @@ def test_a_node_restarts_on_a_full_disk(node, disk, end):
     node.stop()
 
 
-def test_a_node_that_fills_the_disk_by_itself_stays_alive(node):
+def test_a_node_that_fills_the_disk_by_itself_stays_alive(node, disk):
     api = Client(node.port)
     expect(api.put('/big'), 201)
     value = os.urandom(MIB // 2)
@@ -117,5 +117,10 @@ def test_a_node_that_fills_the_disk_by_itself_stays_alive(node):
     for number in range(stored):
         expect(api.delete(f'/big/{number}'), 204)
     expect(api.delete('/big'), 204)
-    wait_until(lambda: is_writable(api), deadline_s=30, what='room')
+    try:
+        wait_until(lambda: is_writable(api), deadline_s=10, what='room')
+    except AssertionError:
+        files = sorted((str(path.relative_to(disk)), path.stat().st_size)
+                       for path in disk.rglob('*') if path.is_file())
+        pytest.fail(f'no room: {free_bytes(disk)} bytes are free\n{files}\n{node.log()}')
     node.stop()
