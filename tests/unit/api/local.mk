@@ -1,4 +1,9 @@
-# Unit tests of this part of the tree: each program is added to check_PROGRAMS += tests/unit/api/test_admission
+# Unit tests of this part of the tree: each program is added to check_PROGRAMS.
+# These look at modules that need no storage, so they link what lies left of it and the api itself.
+API_PARTS = api/libapi.a $(BASE_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS)
+API_CHECK = tests/unit/api/check.h
+
+check_PROGRAMS += tests/unit/api/test_admission
 tests_unit_api_test_admission_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_api_test_admission_SOURCES = tests/unit/api/test_admission.c $(API_CHECK)
 tests_unit_api_test_admission_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
@@ -7,11 +12,6 @@ check_PROGRAMS += tests/unit/api/test_cursor
 tests_unit_api_test_cursor_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_api_test_cursor_SOURCES = tests/unit/api/test_cursor.c $(API_CHECK)
 tests_unit_api_test_cursor_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
-
-check_PROGRAMS.
-# These look at modules that need no storage, so they link what lies left of it and the api itself.
-API_PARTS = api/libapi.a $(BASE_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS)
-API_CHECK = tests/unit/api/check.h
 
 check_PROGRAMS += tests/unit/api/test_guard
 tests_unit_api_test_guard_CFLAGS = $(UNIT_CFLAGS)
