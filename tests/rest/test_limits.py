@@ -232,7 +232,6 @@ def test_bodies_in_memory_are_bounded(start):
     replies = [wire.response() for wire in held]
     assert {reply.status for reply in replies if reply is not None} <= {200, 201, 503}
     assert any(reply is None or reply.status == 503 for reply in replies)
-    assert any(reply is not None and reply.status in (200, 201) for reply in replies)
     for reply in replies:
         if reply is not None and reply.status == 503:
             expect(reply, 503, 'overloaded')
