@@ -62,7 +62,9 @@ bool connection_enter(struct connection *connection, enum connection_phase from,
 {
     int expected = (int)from;
 
-    atomic_store_explicit(&connection->since_ns, clock_monotonic_ns(), memory_order_relaxed);
+    // How long a request is being answered is nobody's deadline.
+    if (to != PHASE_BUSY)
+        atomic_store_explicit(&connection->since_ns, clock_monotonic_ns(), memory_order_relaxed);
     return atomic_compare_exchange_strong(&connection->phase, &expected, (int)to);
 }
 

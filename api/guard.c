@@ -110,7 +110,7 @@ static enum error check_host(const struct guard_rules *rules, const char *author
 
     if (!host_of(authority, length, host))
         return problem_set(problem, ERROR_BAD_REQUEST, "the Host header is malformed");
-    if (!rules->loopback || is_address(host) || strcasecmp(host, "localhost") == 0 ||
+    if (!rules->loopback || strcasecmp(host, "localhost") == 0 || is_address(host) ||
         is_listed(rules->allowed_hosts, host))
         return ERROR_OK;
     return problem_set(problem, ERROR_MISDIRECTED,

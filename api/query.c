@@ -55,11 +55,6 @@ static const struct parameter parameters[QUERY_COUNT] = {
     [QUERY_VERBOSE] = {.name = "verbose", .kind = FLAG},
 };
 
-const char *query_name(enum query_name name)
-{
-    return parameters[name].name;
-}
-
 static size_t least_of(size_t a, size_t b, size_t c)
 {
     size_t least = a < b ? a : b;

@@ -50,4 +50,3 @@ static inline bool query_has(const struct query *query, enum query_name name)
 {
     return (query->given >> name & 1) != 0;
 }
-const char *query_name(enum query_name name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The journal is kept back to the older of two checkpoints, so that damage to the newest one loses
-// nothing. The reserve holds what will be needed to get out of a full disk: the missing spare
+// nothing. While space is short, one checkpoint that was just verified must do. The reserve holds what will be needed to get out of a full disk: the missing spare
 // segments and the next checkpoint.
 #include "server/keeper.h"
 
@@ -39,9 +39,9 @@ static bool keep_going(void *context, uint64_t bytes)
     return !atomic_load(&keeper->stopping);
 }
 
-static void trim(struct keeper *keeper)
+static void trim(struct keeper *keeper, unsigned checkpoints)
 {
-    enum error error = checkpoint_prune(keeper->ports.disk, CHECKPOINTS_KEPT);
+    enum error error = checkpoint_prune(keeper->ports.disk, checkpoints);
 
     if (error == ERROR_OK)
         error = journal_trim(keeper->ports.journal, keeper->older);
@@ -74,22 +74,12 @@ static void write_checkpoint(struct keeper *keeper)
               "slot=%" PRIu64 " zxid=%" PRIu64 " bytes=%" PRIu64 " duration_ms=%" PRIu64,
               info.position.applied, info.position.zxid, info.bytes,
               (clock_monotonic_ns() - started_ns) / 1000000);
-    trim(keeper);
+    trim(keeper, CHECKPOINTS_KEPT);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
-}
-
-static bool checkpoint_due(struct keeper *keeper)
-{
-    uint64_t since = journal_bytes_since(keeper->ports.journal, keeper->newest.position.applied);
-    uint64_t due = larger(keeper->settings.checkpoint_journal_bytes, keeper->newest.bytes);
-
-    if (keeper->full)
-        return since > keeper->newest.bytes + JOURNAL_SEGMENT_BYTES;
-    return since > due;
 }
 
 // The size of a checkpoint of the state as it is now.
@@ -103,6 +93,36 @@ static uint64_t estimate_checkpoint(struct keeper *keeper)
     uint64_t bytes = position->data_bytes + position->data_bytes / 8;
     live_release(keeper->ports.live, &live);
     return bytes;
+}
+
+static bool checkpoint_due(struct keeper *keeper)
+{
+    uint64_t since = journal_bytes_since(keeper->ports.journal, keeper->newest.position.applied);
+
+    if (keeper->full)
+        return since > estimate_checkpoint(keeper) + JOURNAL_SEGMENT_BYTES;
+    return since > larger(keeper->settings.checkpoint_journal_bytes, keeper->newest.bytes);
+}
+
+// Gives up the older checkpoint and the journal before the newest one, if that frees something.
+static void relieve(struct keeper *keeper)
+{
+    paxos_slot slot = keeper->newest.position.applied;
+    uint64_t kept = journal_bytes_since(keeper->ports.journal, keeper->older);
+    uint64_t needed = journal_bytes_since(keeper->ports.journal, slot);
+    struct checkpoint_info info;
+    struct failure failure;
+
+    if (keeper->older == slot || kept < needed + JOURNAL_SEGMENT_BYTES)
+        return;
+    enum error error =
+        checkpoint_verify(keeper->ports.disk, &keeper->ports.identity, slot, &info, &failure);
+    if (error != ERROR_OK)
+        return;
+    log_write(LOG_WARNING, "space is short: only the newest checkpoint is kept",
+              "slot=%" PRIu64 " journal_bytes=%" PRIu64, slot, kept - needed);
+    keeper->older = slot;
+    trim(keeper, 1);
 }
 
 static uint64_t missing_spares(struct keeper *keeper)
@@ -165,6 +185,8 @@ static void *run(void *argument)
         make_spares(keeper);
         if (checkpoint_due(keeper))
             write_checkpoint(keeper);
+        if (keeper->full)
+            relieve(keeper);
         wait_for_next_check(keeper);
     }
     return NULL;

@@ -3,6 +3,16 @@
 API_PARTS = api/libapi.a $(BASE_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS)
 API_CHECK = tests/unit/api/check.h
 
+check_PROGRAMS += tests/unit/api/test_admission
+tests_unit_api_test_admission_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_api_test_admission_SOURCES = tests/unit/api/test_admission.c $(API_CHECK)
+tests_unit_api_test_admission_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/api/test_cursor
+tests_unit_api_test_cursor_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_api_test_cursor_SOURCES = tests/unit/api/test_cursor.c $(API_CHECK)
+tests_unit_api_test_cursor_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/api/test_guard
 tests_unit_api_test_guard_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_api_test_guard_SOURCES = tests/unit/api/test_guard.c $(API_CHECK)

@@ -315,6 +315,25 @@ static void http_stop_answers_parked_requests(void **state)
     close(fd);
 }
 
+// The library calls the handler no more for such a request, only the end of it.
+static void http_stops_although_clients_left_while_parked(void **state)
+{
+    const struct linger reset = {.l_onoff = 1};
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    backend_hold(&fixture->backend, true);
+    int fd = connect_to(fixture);
+    send_text(fd, "PUT /v1/znodes/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx");
+    backend_await_held(&fixture->backend);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+    backend_hold(&fixture->backend, false);
+    ask(fixture, "GET", "/livez", "");
+    api_stop(fixture->api);
+    fixture->api = NULL;
+}
+
 static void http_drain_says_close_and_not_ready(void **state)
 {
     struct fixture *fixture = *state;
@@ -378,6 +397,7 @@ int main(void)
         TEST(http_limits_bodies),
         TEST(http_limits_all_bodies_together),
         TEST(http_stop_answers_parked_requests),
+        TEST(http_stops_although_clients_left_while_parked),
         TEST(http_drain_says_close_and_not_ready),
         TEST(http_stop_closes_idle_connections),
         TEST(listen_address_must_make_sense),
