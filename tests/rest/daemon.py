@@ -25,10 +25,11 @@ FAULTS = re.compile(
 
 
 def binary():
-    """The daemon under test: $CURLEW, else build/curlewd."""
-    path = pathlib.Path(os.environ.get('CURLEW') or SOURCE / 'build' / 'curlewd').absolute()
+    """The daemon under test: $CURLEWD or $CURLEW, else build/curlewd."""
+    named = os.environ.get('CURLEWD') or os.environ.get('CURLEW')
+    path = pathlib.Path(named or SOURCE / 'build' / 'curlewd').absolute()
     if not path.exists():
-        raise FileNotFoundError(f'{path} does not exist: build it, or name it in $CURLEW')
+        raise FileNotFoundError(f'{path} does not exist: build it, or name it in $CURLEWD')
     return str(path)
 
 
