@@ -115,9 +115,9 @@ void reply_set_curlew_stat(struct request *request, const struct stat_fields *st
     at = decimal_put_signed(put_name(at, ", ", "cversion"), stat->cversion);
     at = decimal_put_signed(put_name(at, ", ", "aversion"), stat->aversion);
     if (stat->owner != 0)
-        at += snprintf(at, OWNER_MAX, ", ephemeralOwner=\"0x%" PRIx64 "\"", stat->owner);
-    at = decimal_put(put_name(at, ", ", "dataLength"), stat->data_length);
-    at = decimal_put(put_name(at, ", ", "numChildren"), stat->num_children);
+        at += snprintf(at, OWNER_MAX, ", ephemeralowner=\"0x%" PRIx64 "\"", stat->owner);
+    at = decimal_put(put_name(at, ", ", "datalength"), stat->data_length);
+    at = decimal_put(put_name(at, ", ", "numchildren"), stat->num_children);
     *at = '\0';
 }
 

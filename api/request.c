@@ -53,6 +53,8 @@ void request_reset(struct request *request)
         atomic_fetch_sub_explicit(&service->bodies, request->body_reserved, memory_order_relaxed);
     request->body_reserved = 0;
     request->route = NULL;
+    request->parts = (struct target){0}; // it points into the target
+    request->query.given = 0;
     request->path_length = 0;
     request->trailing_slash = false;
     request->has_body = false;

@@ -58,7 +58,7 @@ void bytes_put_u64_be(uint8_t *at, uint64_t value)
 void reader_init(struct reader *reader, const void *data, size_t length)
 {
     reader->at = data;
-    reader->end = reader->at + length;
+    reader->end = length > 0 ? reader->at + length : reader->at;
     reader->failed = false;
 }
 
@@ -70,7 +70,8 @@ const uint8_t *reader_bytes(struct reader *reader, size_t length)
         reader->failed = true;
         return NULL;
     }
-    reader->at += length;
+    if (length > 0)
+        reader->at += length;
     return at;
 }
 
@@ -146,7 +147,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t extra)
     size_t needed = buffer->length + extra;
 
     ASSERT(needed >= extra);
-    if (needed > buffer->capacity) {
+    if (needed > buffer->capacity || buffer->data == NULL) {
         size_t capacity = buffer->capacity > 0 ? buffer->capacity * 2 : BUFFER_FIRST_CAPACITY;
         buffer->capacity = capacity > needed ? capacity : needed;
         buffer->data = memory_realloc(buffer->data, buffer->capacity);

@@ -54,10 +54,10 @@ bool utf8_next(const uint8_t **at, const uint8_t *end, uint32_t *code_point)
 bool utf8_valid(const void *text, size_t length)
 {
     const uint8_t *at = text;
-    const uint8_t *end = at + length;
+    const uint8_t *end = length > 0 ? at + length : at;
     uint32_t code_point;
 
-    while (at < end) {
+    while (at != end) {
         uint64_t eight;
         if (end - at >= 8 && (memcpy(&eight, at, 8), (eight & 0x8080808080808080u) == 0)) {
             at += 8;

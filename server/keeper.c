@@ -100,7 +100,9 @@ static bool checkpoint_due(struct keeper *keeper)
     uint64_t since = journal_bytes_since(keeper->ports.journal, keeper->newest.position.applied);
 
     if (keeper->full)
-        return since > estimate_checkpoint(keeper) + JOURNAL_SEGMENT_BYTES;
+        return since > 0 &&
+               keeper->newest.bytes + journal_bytes_since(keeper->ports.journal, keeper->older) >
+                   estimate_checkpoint(keeper) + 3 * JOURNAL_SEGMENT_BYTES;
     return since > larger(keeper->settings.checkpoint_journal_bytes, keeper->newest.bytes);
 }
 

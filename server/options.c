@@ -65,7 +65,7 @@ static const struct option_row rows[] = {
         1000000, "N", "open connections of one address; above: 429"),
     ROW("max-url-bytes", OPTION_BYTES, max_url_bytes, "8KiB", 256, 64 << 10, "BYTES",
         "length of a request target; above: 414"),
-    ROW("max-header-bytes", OPTION_BYTES, max_header_bytes, "16KiB", 1024, 64 << 10, "BYTES",
+    ROW("max-header-bytes", OPTION_BYTES, max_header_bytes, "12KiB", 1024, 64 << 10, "BYTES",
         "length of a request's head; above: 431"),
     ROW("max-body-bytes", OPTION_BYTES, max_body_bytes, "1MiB", 1024, 2 * MIB, "BYTES",
         "length of a request's body; above: 413"),
