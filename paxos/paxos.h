@@ -6,6 +6,8 @@
 // allocates nothing after paxos_new: a driver turns events into inputs and carries out outputs.
 //
 // Rules that hold for every driver:
+// - Messages are for this node, from the node that they name and its newest known run: the driver
+//   has checked cluster, incarnation and connection.
 // - One step at a time; the output of a step is carried out before the next step.
 // - Whatever depends on the disk (a promise, a vote, also the leader's own) leaves the core in the
 //   step that hears of the durability of its records (PAXOS_PERSISTED), so no driver can send it
@@ -16,6 +18,7 @@
 #pragma once
 
 #include "base/failure.h"
+#include "paxos/message.h"
 #include "paxos/types.h"
 
 struct paxos;
@@ -26,33 +29,63 @@ enum paxos_role {
     PAXOS_LEADER,    // in phase 2 of its ballot
 };
 
+// Everything that differs between clusters. Times in microseconds.
 struct paxos_config {
-    uint16_t node;                     // this node
-    uint64_t epoch;                    // configuration number
-    uint16_t voters[PAXOS_VOTERS_MAX]; // ids, this node among them
-    size_t voter_count;                // 1 (more voters need messages, which the core does not
-                                       // exchange in this version)
+    uint16_t node;                         // this node
+    uint64_t boot;                         // boot_count of this run
+    uint64_t epoch;                        // configuration number
+    uint16_t voters[PAXOS_VOTERS_MAX];     // ids in ascending order
+    size_t voter_count;                    // 1..PAXOS_VOTERS_MAX
+    uint16_t learners[PAXOS_LEARNERS_MAX]; // ids; never counted
+    size_t learner_count;
+    uint32_t window;        // slots above the applied one, 4..PAXOS_WINDOW; 0: that
+    uint64_t heartbeat_us;  // length of a heartbeat round
+    uint64_t retransmit_us; // silence of a follower after which it is sent again
 };
 
 enum paxos_input_type {
     PAXOS_START,     // recovery is over: take part
+    PAXOS_TICK,      // time has passed
+    PAXOS_MESSAGE,   // from a peer; borrowed
     PAXOS_PERSISTED, // everything up to this persist sequence is durable
     PAXOS_APPLIED,   // everything up to this slot is executed
     PAXOS_PROPOSE,   // value: wants a slot
+    PAXOS_READ,      // wants to know when a linearizable read may be served
+    PAXOS_PEER_DOWN, // the connection to this node was reset or closed
+    PAXOS_TRANSFER,  // hand leadership over
+    PAXOS_HEALTH,    // whether this node is able to lead well (disk, loop)
+    PAXOS_INSTALLED, // a checkpoint replaced the state; its record is durable
 };
 
 struct paxos_input {
     enum paxos_input_type type;
     uint64_t now_us;  // monotonic; never decreases between steps
     uint64_t wall_ms; // wall clock, for display in entries
+    uint64_t random;  // fresh for each input
     union {
-        uint64_t persist_sequence; // PERSISTED
-        paxos_slot slot;           // APPLIED
-        struct blob *value;        // PROPOSE: borrowed; the core takes a reference if it accepts
+        const struct paxos_message *message;   // MESSAGE: addressed to this node, of this cluster
+        uint64_t persist_sequence;             // PERSISTED
+        paxos_slot slot;                       // APPLIED
+        struct blob *value;                    // PROPOSE: borrowed; the core takes a reference
+        uint16_t node;                         // PEER_DOWN
+        bool healthy;                          // HEALTH
+        const struct paxos_position *position; // INSTALLED
     };
 };
 
-// What the driver must do after a step, in this order.
+enum {
+    PAXOS_MESSAGES_OUT_MAX = 64, // messages of one step
+    PAXOS_READS_OUT_MAX = 8,     // finished reads of one step
+};
+
+struct paxos_read_answer {
+    uint64_t read;   // number that the READ got
+    paxos_slot slot; // to be executed before the read looks; 0 when it failed
+    bool failed;     // no leader answered: try again
+};
+
+// What the driver must do after a step, in this order. All of it may be done at once: what has to
+// wait for the disk is not here yet.
 struct paxos_output {
     // Append these records to the journal as one unit and answer with PERSISTED(persist_sequence).
     // Values are borrowed until then: the core holds them. record_count 0: nothing to persist.
@@ -60,6 +93,9 @@ struct paxos_output {
     struct paxos_scalars scalars; // the acceptor before these records
     size_t record_count;
     struct paxos_record records[PAXOS_WINDOW + 2];
+    // Encode and send, in this order. Messages may be lost, repeated and overtaken.
+    size_t message_count;
+    struct paxos_message messages[PAXOS_MESSAGES_OUT_MAX];
     // Execute these slots in order (paxos_entry gives them) and answer with APPLIED. 0: none.
     paxos_slot apply_from;
     paxos_slot apply_to;
@@ -67,6 +103,17 @@ struct paxos_output {
     // of role or an APPLIED.
     bool refused;
     paxos_slot proposed; // the slot that PROPOSE got, 0 if refused
+    // READ: its number, 0 when there is no leader to ask. Answers to this and earlier ones follow in
+    // later steps.
+    uint64_t read;
+    size_t read_count;
+    struct paxos_read_answer reads[PAXOS_READS_OUT_MAX];
+    // This follower needs decided entries that are no longer in the window: the driver sends it LEARN
+    // messages with entries from its journal, from this slot on, or a checkpoint. 0: nobody.
+    uint16_t lagging_node;
+    paxos_slot lagging_from;
+    bool role_changed;    // role, leader or ballot are others than before the step
+    uint64_t deadline_us; // a TICK is due by then
 };
 
 // Where execution starts from: a loaded checkpoint, or all zero.

@@ -61,6 +61,11 @@ enum record_type {
                            // `count` RECORD_APPEND that follow in the same flush group replace the
                            // rest; then promised = log_ballot = ballot
     RECORD_CHECKPOINT = 4, // slot, hash: a checkpoint of this slot is durable
+    RECORD_LEARN = 5,      // ballot, slot, hash: the `count` RECORD_APPEND that follow in the same
+                           // group are decided and stand from slot + 1 on; what the log held there
+                           // and did not agree goes, log_ballot stays, promised = max(it, ballot)
+    RECORD_INSTALL = 6,    // ballot, slot, hash: the state now comes from a peer's checkpoint; the
+                           // log begins behind slot, promised = max(it, ballot)
 };
 
 // One durable change of an acceptor. A flush group is written and recovered whole or not at all.
@@ -87,6 +92,7 @@ struct paxos_scalars {
 
 enum {
     PAXOS_VOTERS_MAX = 7,
+    PAXOS_LEARNERS_MAX = 5,
     PAXOS_WINDOW = 1024,             // slots above the applied one that the core holds
     PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
     PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait

@@ -19,6 +19,12 @@ struct replica_ports {
     // Execute this entry after all earlier ones, then call replica_applied with its slot or a later
     // one. The value may be kept by reference.
     void (*apply)(void *context, const struct entry *entry);
+    // Send these bytes to a peer's replica_receive. They may be lost, repeated or overtaken.
+    void (*send)(void *context, uint16_t to, const void *data, size_t length);
+    // The peer needs decided entries from this slot on that the core no longer holds: feed it with
+    // replica_make_learn from the journal, or give it a checkpoint. A request that is under way may be
+    // repeated.
+    void (*catch_up)(void *context, uint16_t node, paxos_slot from);
 };
 
 // What the driver needs to know at an event.
@@ -34,24 +40,55 @@ struct replica *replica_new(struct paxos *paxos, const struct identity *identity
 void replica_free(struct replica *replica);
 
 void replica_start(struct replica *replica, struct replica_time now);
-// Queues a submission; replica_run proposes it. Answers OVERLOADED at once when the queue is full.
+// Queues a submission; replica_run proposes or forwards it. Answers OVERLOADED at once when the queue
+// is full.
 void replica_submit(struct replica *replica, struct submission *submission);
-// Proposes what is waiting, as much as the core accepts.
+// Proposes or forwards what is waiting, as much as there is room for.
 void replica_run(struct replica *replica, struct replica_time now);
 void replica_persisted(struct replica *replica, uint64_t persist_sequence, struct replica_time now);
 void replica_applied(struct replica *replica, paxos_slot slot, struct replica_time now);
-// Answers what has waited for too long: NO_LEADER for what was never proposed, OUTCOME_UNKNOWN for
-// what was. To be called a few times a second.
+// Bytes that a peer's send port was given. Malformed bytes are dropped and counted.
+void replica_receive(struct replica *replica, uint16_t from, const void *data, size_t length,
+                     struct replica_time now);
+// The connection to a peer was reset or closed.
+void replica_peer_down(struct replica *replica, uint16_t node, struct replica_time now);
+// Time has passed: heartbeats, retransmission, and answers for what has waited for too long: NO_LEADER
+// for what was never proposed or forwarded, OUTCOME_UNKNOWN for what was. Due by
+// replica_deadline_ns, and at least a few times a second.
 void replica_tick(struct replica *replica, struct replica_time now);
+uint64_t replica_deadline_ns(const struct replica *replica);
 // While the disk is nearly full, only submissions that shrink are taken.
 void replica_set_disk_full(struct replica *replica, bool full);
+// Whether this node is fit to lead: its disk and its loop answer in time.
+void replica_set_healthy(struct replica *replica, bool healthy, struct replica_time now);
+// Hands leadership to the follower that is closest, if this node leads.
+void replica_transfer(struct replica *replica, struct replica_time now);
+
+// A linearizable read. `complete` is called once, with OK when the live state may be looked at, or
+// with NO_LEADER when the deadline has passed.
+struct replica_read {
+    struct fifo_link link;
+    uint64_t deadline_ns;
+    uint64_t number; // the driver's
+    paxos_slot slot; // the driver's
+    void (*complete)(struct replica_read *read, enum error error);
+};
+void replica_read(struct replica *replica, struct replica_read *read, struct replica_time now);
 
 // The result of a command that was executed: answers the submission if it is one of this node's.
 // result NULL: skipped. Thread: apply; only after the results are visible to readers.
 void replica_result(struct replica *replica, const struct origin *origin, struct blob *result);
 
+// Appends a LEARN for a peer: decided entries from the journal, consecutive, the first one's
+// predecessor having prev_hash. The bytes go to the peer's replica_receive.
+void replica_make_learn(const struct replica *replica, uint16_t to, const struct entry *entries,
+                        size_t count, struct buffer *into);
+// A checkpoint of a peer replaced the live state, and the INSTALL record is durable.
+void replica_installed(struct replica *replica, const struct paxos_position *position,
+                       struct replica_time now);
+
 void replica_status(const struct replica *replica, struct paxos_status *status);
-// Whether something waits that the core had no room for.
+// Whether something waits that there was no room for.
 bool replica_blocked(const struct replica *replica);
 // Submissions waiting for a slot or for their result: 0 when nothing is under way.
 size_t replica_outstanding(const struct replica *replica);
