@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The apply thread of a node, as server/applier.c is one: runs of entries in one transaction, answers
+// once it is visible.
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "tests/sim/node.h"
+#include "tests/sim/oracle.h"
+
+enum { OUTCOMES_MAX = 1024 };
+
+struct job {
+    struct fifo_link link;
+    struct entry entry;
+};
+
+// The results of a run, handed out when its transaction is over.
+struct outcomes {
+    struct origin origins[OUTCOMES_MAX];
+    struct blob *results[OUTCOMES_MAX];
+    size_t count;
+    uint64_t hash; // of the results of one entry
+};
+
+static void schedule(struct node *node)
+{
+    if (node->apply.scheduled || fifo_empty(&node->apply.jobs))
+        return;
+    node->apply.scheduled = true;
+    world_schedule(node->world, choose_delay(choices_of(node->world), node->world->swarm.apply_ns),
+                   (struct event){.kind = EVENT_APPLY, .node = node->index, .run = node->run});
+}
+
+void apply_entry(struct node *node, const struct entry *entry)
+{
+    struct job *job = memory_alloc(sizeof *job);
+
+    oracle_decided(node, entry);
+    job->entry = *entry;
+    blob_ref(entry->value);
+    fifo_push(&node->apply.jobs, &job->link);
+    schedule(node);
+}
+
+static void keep_outcome(void *context, const struct origin *origin, struct blob *result)
+{
+    struct outcomes *outcomes = context;
+
+    if (result == NULL)
+        return;
+    ASSERT(outcomes->count < OUTCOMES_MAX);
+    outcomes->hash = hash64(result->data, result->length, outcomes->hash);
+    outcomes->origins[outcomes->count] = *origin;
+    outcomes->results[outcomes->count++] = blob_ref(result);
+}
+
+static paxos_slot execute_one(struct node *node, struct outcomes *outcomes)
+{
+    struct job *job = CONTAINER_OF(fifo_pop(&node->apply.jobs), struct job, link);
+    paxos_slot slot = job->entry.slot;
+
+    outcomes->hash = 0;
+    enum error error = state_execute(node->state, &job->entry, keep_outcome, outcomes);
+    if (error != ERROR_OK)
+        world_fail(node->world, SIM_CORRECTNESS, "executes", "node %u cannot execute slot %lu: %s",
+                   node->id, slot, error_entry(error)->title);
+    oracle_executed(node, slot, state_writing_position(node->state)->digest, outcomes->hash);
+    blob_unref(job->entry.value);
+    free(job);
+    return slot;
+}
+
+static void hand_out(struct node *node, struct outcomes *outcomes)
+{
+    for (size_t i = 0; i < outcomes->count; i++) {
+        replica_result(node->replica, &outcomes->origins[i], outcomes->results[i]);
+        blob_unref(outcomes->results[i]);
+    }
+}
+
+void apply_on_run(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    struct outcomes *outcomes = memory_zalloc(sizeof *outcomes);
+    uint32_t most = 1 + choose(choices_of(world), 8);
+    paxos_slot slot = 0;
+
+    node->apply.scheduled = false;
+    ASSERT(state_begin(node->state) == ERROR_OK);
+    for (uint32_t i = 0; i < most && !fifo_empty(&node->apply.jobs); i++)
+        slot = execute_one(node, outcomes);
+    ASSERT(state_commit(node->state) == ERROR_OK);
+    hand_out(node, outcomes);
+    free(outcomes);
+    world_schedule(
+        world, choose_delay(choices_of(world), 20 * MICROSECOND_NS),
+        (struct event){.kind = EVENT_APPLIED, .node = node->index, .run = node->run, .a = slot});
+    schedule(node);
+}
+
+void apply_on_applied(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+
+    if (event->a <= node->apply.reached)
+        return;
+    node->apply.reached = event->a;
+    replica_applied(node->replica, event->a, node_time(node));
+    node_stepped(node);
+    node_wake(node);
+}
+
+void apply_abandon(struct node *node)
+{
+    struct fifo_link *link;
+
+    while ((link = fifo_pop(&node->apply.jobs)) != NULL) {
+        struct job *job = CONTAINER_OF(link, struct job, link);
+        blob_unref(job->entry.value);
+        free(job);
+    }
+    node->apply.scheduled = false;
+    node->apply.reached = 0;
+}

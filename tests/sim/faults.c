@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each seed draws its own limits and its own mix: some faults not at all, others often.
+#include "tests/sim/faults.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "tests/sim/network.h"
+
+// F(NAME, name, weight when drawn, alone: makes sense with one node)
+#define FAULTS(F)                                                                                  \
+    F(KILL, kill, 6, true)                                                                         \
+    F(POWER_ONE, power_one, 6, true)                                                               \
+    F(POWER_ALL, power_all, 2, true)                                                               \
+    F(PAUSE, pause, 4, true)                                                                       \
+    F(CLOCK, clock, 2, true)                                                                       \
+    F(PARTITION, partition, 6, false)                                                              \
+    F(RESET, reset, 4, false)                                                                      \
+    F(DISK_FAILS, disk_fails, 3, true)                                                             \
+    F(DISK_FULL, disk_full, 2, true)                                                               \
+    F(DISK_STUCK, disk_stuck, 3, true)                                                             \
+    F(DAMAGE, damage, 1, false)                                                                    \
+    F(TRANSFER, transfer, 3, false)                                                                \
+    F(UNHEALTHY, unhealthy, 2, false)
+
+enum fault_kind {
+#define FAULT_ENUM(NAME, name, weight, alone) FAULT_##NAME,
+    FAULTS(FAULT_ENUM)
+#undef FAULT_ENUM
+        FAULT_COUNT
+};
+
+static const struct {
+    uint32_t weight;
+    bool alone;
+} fault_table[FAULT_COUNT] = {
+#define FAULT_ROW(NAME, name, weight, alone) {weight, alone},
+    FAULTS(FAULT_ROW)
+#undef FAULT_ROW
+};
+
+_Static_assert((int)FAULT_COUNT <=
+                   (int)(sizeof((struct swarm *)0)->fault_weights / sizeof(uint32_t)),
+               "the swarm has a weight for every fault");
+
+// ---- The mix -----------------------------------------------------------------------------------
+
+// A chance that is 0 in two of three seeds.
+static uint32_t sometimes(struct world *world, uint32_t most)
+{
+    if (choose(&world->choices, 3) < 2)
+        return 0;
+    return 1 + choose(&world->choices, most);
+}
+
+static void draw_limits(struct world *world, size_t nodes)
+{
+    static const uint32_t windows[] = {PAXOS_WINDOW, 4, 8, 16, 64, 256};
+    struct choice_stream *choices = &world->choices;
+    struct swarm *swarm = &world->swarm;
+    static const uint8_t sizes[] = {3, 1, 2, 3, 4, 5, 5, 7, 3, 6};
+
+    swarm->nodes = nodes != 0 ? nodes : sizes[choose(choices, sizeof sizes)];
+    swarm->clients = choose_between(choices, 1, 8);
+    swarm->keys = choose_between(choices, 1, 6);
+    swarm->faults_ns = choose_between(choices, 1, 5) * SECOND_NS;
+    swarm->window = windows[choose(choices, sizeof windows / sizeof windows[0])];
+    swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
+    swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
+    swarm->segment_bytes = (1u << 20) >> choose(choices, 2);
+    swarm->think_ns = choose_between(choices, 1, 100) * MILLISECOND_NS;
+    swarm->patience_ns = choose_between(choices, 200, 3000) * MILLISECOND_NS;
+    swarm->delay_least_ns = choose_between(choices, 20, 1000) * MICROSECOND_NS;
+    swarm->delay_ns = choose_between(choices, 10, 3000) * MICROSECOND_NS;
+    swarm->flush_ns = choose_between(choices, 20, 3000) * MICROSECOND_NS;
+    swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
+    swarm->checkpoints = sometimes(world, 300000);
+}
+
+static void draw_faults(struct world *world)
+{
+    struct choice_stream *choices = &world->choices;
+    struct swarm *swarm = &world->swarm;
+
+    swarm->loss = sometimes(world, 200000);
+    swarm->duplicates = sometimes(world, 300000);
+    swarm->late_duplicates = sometimes(world, 500000);
+    swarm->corruption = sometimes(world, 20000);
+    swarm->slow_flush = sometimes(world, 50000);
+    swarm->fault_interval_ns = choose_between(choices, 30, 1000) * MILLISECOND_NS;
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (choose(choices, 2) == 1 && (swarm->nodes > 1 || fault_table[i].alone))
+            swarm->fault_weights[i] = fault_table[i].weight;
+    }
+}
+
+void swarm_draw(struct world *world, size_t nodes)
+{
+    draw_limits(world, nodes);
+    if (world->mode == MODE_SAFETY || world->mode == MODE_LIVENESS)
+        draw_faults(world);
+    if (world->mode == MODE_POWER)
+        world->swarm.power_interval_ns = choose_between(&world->choices, 3, 200) * MILLISECOND_NS;
+}
+
+void faults_start(struct world *world)
+{
+    const struct swarm *swarm = &world->swarm;
+
+    if (swarm->fault_interval_ns > 0)
+        world_schedule(world, choose_delay(&world->choices, swarm->fault_interval_ns),
+                       (struct event){.kind = EVENT_FAULT, .node = NOBODY});
+    if (swarm->power_interval_ns > 0)
+        world_schedule(world, choose_delay(&world->choices, swarm->power_interval_ns),
+                       (struct event){.kind = EVENT_POWER, .node = NOBODY});
+}
+
+// ---- Single faults -----------------------------------------------------------------------------
+
+static struct node *any_node(struct world *world)
+{
+    return &world->nodes[choose(&world->choices, (uint32_t)world->swarm.nodes)];
+}
+
+static void come_back(struct node *node)
+{
+    node_restart_later(node, MILLISECOND_NS +
+                                 choose_delay(choices_of(node->world), 300 * MILLISECOND_NS));
+}
+
+static void power_all(struct world *world, uint64_t mean_ns)
+{
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        node_power_loss(&world->nodes[i]);
+        node_restart_later(&world->nodes[i],
+                           MILLISECOND_NS + choose_delay(&world->choices, mean_ns));
+    }
+}
+
+static void fail_disk(struct world *world, struct node *node)
+{
+    world_count(world, COUNT_DISK_FAILURES);
+    disk_fake_fail(node->disk, 1 + choose(&world->choices, 10), ERROR_IO, true);
+}
+
+// Space comes back with the restart: see faults_on_heal.
+static void fill_disk(struct world *world, struct node *node)
+{
+    world_count(world, COUNT_DISK_FULL);
+    disk_fake_set_free(node->disk, choose(&world->choices, 100000));
+    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
+                   (struct event){.kind = EVENT_HEAL, .node = NOBODY, .a = node->index + 1u});
+}
+
+static size_t damaged_nodes(const struct world *world)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < world->swarm.nodes; i++)
+        count += world->nodes[i].damaged;
+    return count;
+}
+
+struct pick {
+    struct world *world;
+    char name[64];
+    uint32_t seen;
+};
+
+static void pick_name(void *context, const char *name)
+{
+    struct pick *pick = context;
+
+    pick->seen++;
+    if (choose(&pick->world->choices, pick->seen) == 0)
+        snprintf(pick->name, sizeof pick->name, "journal/%s", name);
+}
+
+// A bit of some journal file, most of which is zero. Only a minority is damaged.
+static void damage(struct world *world, struct node *node)
+{
+    struct pick pick = {.world = world};
+
+    if ((damaged_nodes(world) + 1) * 2 >= world->swarm.nodes || node->damaged)
+        return;
+    if (node->disk->operations->list(node->disk, "journal", pick_name, &pick) != ERROR_OK ||
+        pick.seen == 0)
+        return;
+    node_kill(node);
+    uint32_t offset = choose(&world->choices, 64 << 10);
+    struct buffer content = {0};
+    disk_fake_read(node->disk, pick.name, &content);
+    if (offset < content.length) {
+        node->damaged = true;
+        world_count(world, COUNT_DAMAGE);
+        disk_fake_flip(node->disk, pick.name, offset, choose(&world->choices, 8));
+    }
+    buffer_deinit(&content);
+    come_back(node);
+}
+
+// ---- Partitions --------------------------------------------------------------------------------
+
+static void cut_both(struct world *world, uint16_t a, uint16_t b)
+{
+    network_cut(world, a, b, true);
+    network_cut(world, b, a, true);
+}
+
+static bool linked(uint32_t shape, uint16_t a, uint16_t b, uint16_t special, uint16_t count,
+                   uint32_t side)
+{
+    bool a_in = (side >> a & 1) != 0, b_in = (side >> b & 1) != 0;
+    uint16_t distance = (uint16_t)((a + count - b) % count);
+
+    switch (shape) {
+    case 0: // isolate one
+        return a != special && b != special;
+    case 1: // split
+        return a_in == b_in;
+    case 2: // bridge: two sides, one node sees both
+        return a_in == b_in || a == special || b == special;
+    case 3: // chain
+        return distance == 1 || (distance == count - 1 && a != 0 && b != 0);
+    case 4: // star: one node sees all, the others see only it
+        return a == special || b == special;
+    default: // ring of majorities: each sees its neighbours on both sides
+        return distance <= count / 4 + 1 || distance >= count - count / 4 - 1;
+    }
+}
+
+static void partition(struct world *world)
+{
+    enum { SHAPES = 8 };
+    uint16_t count = (uint16_t)world->swarm.nodes;
+    uint32_t shape = choose(&world->choices, SHAPES);
+    uint16_t special = (uint16_t)choose(&world->choices, count);
+    uint32_t side = choose(&world->choices, 1u << count);
+
+    world_count(world, COUNT_PARTITIONS);
+    world_log(world, NULL, "partition shape=%u special=n%u side=%x", shape, special + 1, side);
+    for (uint16_t a = 0; a < count; a++) {
+        for (uint16_t b = 0; b < count; b++) {
+            if (a == b)
+                continue;
+            if (shape == SHAPES - 1) // random directed links
+                network_cut(world, a, b, choose(&world->choices, 3) == 2);
+            else if (shape == SHAPES - 2) // one hears nothing, or is not heard
+                network_cut(world, a, b, (side & 1) != 0 ? a == special : b == special);
+            else if (!linked(shape, a, b, special, count, side))
+                cut_both(world, a, b);
+        }
+    }
+    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
+                   (struct event){.kind = EVENT_HEAL, .node = NOBODY});
+}
+
+void faults_on_heal(struct world *world, struct event *event)
+{
+    if (world->healing)
+        return;
+    if (event->a > 0)
+        disk_fake_set_free(world->nodes[event->a - 1].disk, (uint64_t)1 << 40);
+    else
+        network_heal_all(world);
+}
+
+// ---- The schedule ------------------------------------------------------------------------------
+
+static enum fault_kind draw_kind(struct world *world)
+{
+    uint32_t sum = 0;
+
+    for (unsigned i = 0; i < FAULT_COUNT; i++)
+        sum += world->swarm.fault_weights[i];
+    if (sum == 0)
+        return FAULT_COUNT;
+    uint32_t at = choose(&world->choices, sum);
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (at < world->swarm.fault_weights[i])
+            return (enum fault_kind)i;
+        at -= world->swarm.fault_weights[i];
+    }
+    UNREACHABLE();
+}
+
+static void pause_node(struct world *world, struct node *node)
+{
+    world_count(world, COUNT_PAUSES);
+    node->paused_until_ns = world->now_ns + choose_delay(&world->choices, SECOND_NS);
+}
+
+static void jump_clock(struct world *world, struct node *node)
+{
+    world_count(world, COUNT_CLOCK_JUMPS);
+    node->wall_offset_ms = (int64_t)choose(&world->choices, 7200000) - 3600000;
+}
+
+static void reset_link(struct world *world, const struct node *node)
+{
+    const struct node *other = any_node(world);
+
+    if (other == node)
+        return;
+    world_count(world, COUNT_RESETS);
+    network_reset(world, node->index, other->index);
+}
+
+static void lead_elsewhere(struct world *world, struct node *node, bool transfer)
+{
+    if (!node->up)
+        return;
+    if (transfer)
+        replica_transfer(node->replica, node_time(node));
+    else
+        replica_set_healthy(node->replica, choose(&world->choices, 2) == 0, node_time(node));
+    node_stepped(node);
+}
+
+static void strike(struct world *world, enum fault_kind kind)
+{
+    struct node *node = any_node(world);
+
+    switch (kind) {
+    case FAULT_KILL:
+        node_kill(node);
+        come_back(node);
+        break;
+    case FAULT_POWER_ONE:
+        node_power_loss(node);
+        come_back(node);
+        break;
+    case FAULT_POWER_ALL:
+        power_all(world, 100 * MILLISECOND_NS);
+        break;
+    case FAULT_PAUSE:
+        pause_node(world, node);
+        break;
+    case FAULT_CLOCK:
+        jump_clock(world, node);
+        break;
+    case FAULT_PARTITION:
+        partition(world);
+        break;
+    case FAULT_RESET:
+        reset_link(world, node);
+        break;
+    case FAULT_DISK_FAILS:
+        fail_disk(world, node);
+        break;
+    case FAULT_DISK_FULL:
+        fill_disk(world, node);
+        break;
+    case FAULT_DISK_STUCK:
+        world_count(world, COUNT_SLOW_FLUSHES);
+        node->stuck_until_ns = world->now_ns + choose_delay(&world->choices, 2 * SECOND_NS);
+        break;
+    case FAULT_DAMAGE:
+        damage(world, node);
+        break;
+    case FAULT_TRANSFER:
+    case FAULT_UNHEALTHY:
+        lead_elsewhere(world, node, kind == FAULT_TRANSFER);
+        break;
+    case FAULT_COUNT:
+        break;
+    }
+}
+
+void faults_on_due(struct world *world, struct event *event)
+{
+    (void)event;
+    if (world->healing)
+        return;
+    enum fault_kind kind = draw_kind(world);
+    world_log(world, NULL, "fault %d", (int)kind);
+    strike(world, kind);
+    world_schedule(world, choose_delay(&world->choices, world->swarm.fault_interval_ns),
+                   (struct event){.kind = EVENT_FAULT, .node = NOBODY});
+}
+
+void faults_on_power(struct world *world, struct event *event)
+{
+    (void)event;
+    if (world->healing)
+        return;
+    power_all(world, MILLISECOND_NS);
+    world_schedule(world,
+                   MILLISECOND_NS + choose_delay(&world->choices, world->swarm.power_interval_ns),
+                   (struct event){.kind = EVENT_POWER, .node = NOBODY});
+}
+
+// ---- Healing -----------------------------------------------------------------------------------
+
+// The core: all that can work or, in liveness mode, a random quorum of them.
+static void choose_core(struct world *world)
+{
+    uint32_t able = 0;
+    size_t count = 0;
+
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        if (!world->nodes[i].damaged) {
+            able |= 1u << i;
+            count++;
+        }
+    }
+    while (world->mode == MODE_LIVENESS && count > world_quorum(world)) {
+        uint32_t out = choose(&world->choices, (uint32_t)world->swarm.nodes);
+        if ((able >> out & 1) == 0)
+            continue;
+        able &= ~(1u << out);
+        count--;
+    }
+    world->core = able;
+}
+
+static void heal_links(struct world *world)
+{
+    for (uint16_t a = 0; a < world->swarm.nodes; a++) {
+        for (uint16_t b = 0; b < world->swarm.nodes; b++) {
+            if ((world->core >> a & 1) != 0 && (world->core >> b & 1) != 0)
+                network_cut(world, a, b, false);
+            else if (world->mode == MODE_SAFETY)
+                network_cut(world, a, b, false);
+        }
+    }
+}
+
+static void heal_node(struct world *world, struct node *node)
+{
+    disk_fake_fail(node->disk, 0, ERROR_OK, false);
+    disk_fake_set_free(node->disk, (uint64_t)1 << 40);
+    node->paused_until_ns = 0;
+    node->stuck_until_ns = 0;
+    if (node->up)
+        replica_set_healthy(node->replica, true, node_time(node));
+    else
+        node_restart_later(node, MILLISECOND_NS + choose(&world->choices, 1000) * MICROSECOND_NS);
+}
+
+void faults_end(struct world *world)
+{
+    world->healing = true;
+    choose_core(world);
+    world_log(world, NULL, "healing: core=%x", world->core);
+    heal_links(world);
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        if ((world->core >> i & 1) != 0)
+            heal_node(world, &world->nodes[i]);
+    }
+}

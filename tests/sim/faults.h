@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes wrong, and when: the seed's mix of faults, and healing.
+#pragma once
+
+#include "tests/sim/node.h"
+
+// Draws the limits and the mix.
+void swarm_draw(struct world *world, size_t nodes);
+void faults_start(struct world *world);
+// Everything heals, or in liveness mode a random quorum.
+void faults_end(struct world *world);
+void faults_on_due(struct world *world, struct event *event);
+void faults_on_power(struct world *world, struct event *event);
+void faults_on_heal(struct world *world, struct event *event);

@@ -1,0 +1,24 @@
+# The simulator: a cluster in one thread, the shipped driver and core in a world of choices. --wrap
+# gives the nodes of a simulation their limits (machine.c).
+check_PROGRAMS += tests/sim/sim
+tests_sim_sim_CFLAGS = $(AM_CFLAGS)
+tests_sim_sim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=journal_open -Wl,--wrap=paxos_new
+tests_sim_sim_SOURCES = \
+	tests/sim/apply.c \
+	tests/sim/bulk.c \
+	tests/sim/choice.c tests/sim/choice.h \
+	tests/sim/faults.c tests/sim/faults.h \
+	tests/sim/flush.c \
+	tests/sim/machine.c tests/sim/machine.h \
+	tests/sim/main.c \
+	tests/sim/network.c tests/sim/network.h \
+	tests/sim/node.c tests/sim/node.h \
+	tests/sim/oracle.h tests/sim/oracle_internal.h \
+	tests/sim/oracle_disk.c \
+	tests/sim/oracle_history.c \
+	tests/sim/oracle_log.c \
+	tests/sim/shadow.c tests/sim/shadow.h \
+	tests/sim/tables_memory.c \
+	tests/sim/workload.c tests/sim/workload.h \
+	tests/sim/world.c tests/sim/world.h
+tests_sim_sim_LDADD = server/libserver.a tests/lib/libdisk.a $(STORAGE_LIBS)

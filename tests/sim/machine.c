@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine under the code that is simulated, in the place of base/random.c, base/clock.c and
+// base/log.c: randomness is a choice, time is the world's, log lines are part of --log full. And the
+// calls that give the nodes of a simulation their limits (see local.mk for --wrap).
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "storage/journal_format.h"
+#include "tests/sim/machine.h"
+#include "tests/sim/node.h"
+
+static bool making_cluster; // the next random bytes are the cluster's
+
+void machine_same_cluster(void)
+{
+    making_cluster = true;
+}
+
+void random_bytes(void *into, size_t length)
+{
+    uint8_t *bytes = into;
+
+    if (making_cluster) {
+        making_cluster = false;
+        memset(into, 0xc1, length);
+        return;
+    }
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (uint8_t)choose(&world_current->choices, 256);
+}
+
+uint64_t random_u64(void)
+{
+    return choose_bits(&world_current->choices);
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+    return world_current->now_ns;
+}
+
+uint64_t clock_wall_ms(void)
+{
+    return world_current->now_ns / MILLISECOND_NS;
+}
+
+void log_set_level(enum log_level level)
+{
+    (void)level;
+}
+
+bool log_parse_level(const char *text, enum log_level *level)
+{
+    (void)text;
+    *level = LOG_INFO;
+    return true;
+}
+
+void log_write(enum log_level level, const char *message, const char *pairs, ...)
+{
+    va_list arguments;
+    char text[1024];
+
+    (void)level;
+    if (!world_current->log)
+        return;
+    va_start(arguments, pairs);
+    vsnprintf(text, sizeof text, pairs, arguments);
+    va_end(arguments);
+    world_log(world_current, NULL, "log: %s %s", message, text);
+}
+
+void log_event(enum log_level level, const char *message)
+{
+    log_write(level, message, "%s", "");
+}
+
+const char *log_quote(char into[LOG_QUOTED_MAX], const char *text)
+{
+    snprintf(into, LOG_QUOTED_MAX, "\"%s\"", text);
+    return into;
+}
+
+enum error __wrap_journal_open(struct disk *disk, const struct identity *identity,
+                               const struct journal_handler *handler, struct journal **journal,
+                               struct failure *failure);
+enum error __wrap_journal_open(struct disk *disk, const struct identity *identity,
+                               const struct journal_handler *handler, struct journal **journal,
+                               struct failure *failure)
+{
+    return journal_open_sized(disk, identity, handler, world_current->swarm.segment_bytes, journal,
+                              failure);
+}
+
+struct paxos *__real_paxos_new(const struct paxos_config *config);
+struct paxos *__wrap_paxos_new(const struct paxos_config *config);
+struct paxos *__wrap_paxos_new(const struct paxos_config *config)
+{
+    const struct swarm *swarm = &world_current->swarm;
+    struct paxos_config changed = *config;
+
+    changed.boot = world_current->nodes[config->node - 1].identity.boot_count;
+    changed.voter_count = swarm->nodes;
+    for (size_t i = 0; i < swarm->nodes; i++)
+        changed.voters[i] = (uint16_t)(i + 1);
+    changed.window = swarm->window;
+    changed.heartbeat_us = swarm->heartbeat_us;
+    changed.retransmit_us = swarm->retransmit_us;
+    return __real_paxos_new(&changed);
+}

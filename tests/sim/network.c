@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets carry the runs of both ends: a connection belongs to two processes, so what was sent by or
+// to a dead run is dropped as soon as the transport can know.
+#include "tests/sim/network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+struct packet {
+    uint16_t from; // index
+    uint16_t to;
+    uint32_t from_run;
+    uint32_t to_run;
+    uint32_t connection; // of the pair; counts resets
+    size_t length;
+    uint8_t bytes[];
+};
+
+struct network {
+    bool cut[NODES_MAX][NODES_MAX];
+    uint32_t connection[NODES_MAX][NODES_MAX]; // symmetric
+    uint32_t known_run[NODES_MAX][NODES_MAX];  // [receiver][sender]: newest run heard of
+};
+
+void network_make(struct world *world)
+{
+    world->network = memory_zalloc(sizeof *world->network);
+}
+
+void network_free(struct world *world)
+{
+    free(world->network);
+}
+
+static uint64_t delay_of(struct world *world, bool late)
+{
+    uint64_t delay_ns = world->swarm.delay_least_ns;
+
+    delay_ns += choose_delay(&world->choices, world->swarm.delay_ns);
+    if (late)
+        delay_ns += choose_delay(&world->choices, SECOND_NS);
+    return delay_ns;
+}
+
+// Every copy travels on its own, so packets overtake each other.
+static void dispatch(struct world *world, const struct packet *packet, bool late)
+{
+    size_t size = sizeof *packet + packet->length;
+    struct packet *copy = memory_copy(packet, size);
+
+    if (!world->healing && packet->length > 0 &&
+        choose_chance(&world->choices, world->swarm.corruption)) {
+        uint32_t at = choose(&world->choices, (uint32_t)packet->length);
+        copy->bytes[at] = (uint8_t)(copy->bytes[at] ^ (1u << choose(&world->choices, 8)));
+        world_count(world, COUNT_CORRUPTED);
+    }
+    world_schedule(
+        world, delay_of(world, late),
+        (struct event){
+            .kind = EVENT_DELIVER, .node = packet->to, .run = packet->to_run, .data = copy});
+}
+
+void network_send(struct world *world, uint16_t from, uint16_t to, const void *data, size_t length)
+{
+    struct network *network = world->network;
+    const struct node *receiver = &world->nodes[to - 1];
+
+    from--;
+    to--;
+    world_note(world, data, length);
+    world_count(world, COUNT_SENT);
+    if (network->cut[from][to] || !receiver->up ||
+        (!world->healing && choose_chance(&world->choices, world->swarm.loss))) {
+        world_count(world, COUNT_LOST);
+        return;
+    }
+    struct packet *packet = memory_alloc(sizeof *packet + length);
+    *packet = (struct packet){.from = from,
+                              .to = to,
+                              .from_run = world->nodes[from].run,
+                              .to_run = receiver->run,
+                              .connection = network->connection[from][to],
+                              .length = length};
+    memcpy(packet->bytes, data, length);
+    dispatch(world, packet, false);
+    if (!world->healing && choose_chance(&world->choices, world->swarm.duplicates)) {
+        world_count(world, COUNT_DUPLICATED);
+        dispatch(world, packet, choose_chance(&world->choices, world->swarm.late_duplicates));
+    }
+    free(packet);
+}
+
+void network_deliver(struct world *world, struct event *event)
+{
+    struct network *network = world->network;
+    const struct packet *packet = event->data;
+    struct node *node = &world->nodes[packet->to];
+    uint32_t *known_run = &network->known_run[packet->to][packet->from];
+
+    if (network->cut[packet->from][packet->to] || packet->from_run < *known_run ||
+        packet->connection != network->connection[packet->from][packet->to]) {
+        world_count(world, COUNT_LOST);
+        return;
+    }
+    *known_run = packet->from_run;
+    replica_receive(node->replica, (uint16_t)(packet->from + 1), packet->bytes, packet->length,
+                    node_time(node));
+    node_stepped(node);
+    node_wake(node);
+}
+
+static void tell_down(struct world *world, uint16_t who, uint16_t about)
+{
+    const struct node *node = &world->nodes[who];
+
+    if (node->up)
+        world_schedule(
+            world, delay_of(world, false),
+            (struct event){
+                .kind = EVENT_PEER_DOWN, .node = who, .run = node->run, .a = (uint64_t)about + 1});
+}
+
+void network_reset(struct world *world, uint16_t a, uint16_t b)
+{
+    struct network *network = world->network;
+
+    network->connection[a][b] = ++network->connection[b][a];
+    tell_down(world, a, b);
+    tell_down(world, b, a);
+}
+
+void network_node_down(struct world *world, uint16_t index, bool told)
+{
+    for (uint16_t i = 0; i < world->swarm.nodes; i++) {
+        if (i != index && told && !world->network->cut[index][i])
+            tell_down(world, i, index);
+    }
+}
+
+void network_cut(struct world *world, uint16_t from, uint16_t to, bool cut)
+{
+    if (from != to)
+        world->network->cut[from][to] = cut;
+}
+
+bool network_is_cut(const struct world *world, uint16_t from, uint16_t to)
+{
+    return world->network->cut[from][to];
+}
+
+void network_heal_all(struct world *world)
+{
+    memset(world->network->cut, 0, sizeof world->network->cut);
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life and death of a simulated node, its clock, and the ports that the shipped driver is plugged
+// into.
+#include "tests/sim/node.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "tests/sim/machine.h"
+#include "tests/sim/network.h"
+#include "tests/sim/oracle.h"
+
+enum { CLOCK_ONE = 1 << 20 };
+
+#define FAR_FUTURE_NS (10000 * SECOND_NS)
+#define WALL_START_MS ((uint64_t)1700000000000)
+
+// ---- Clock -------------------------------------------------------------------------------------
+
+static uint64_t local_ns(const struct node *node)
+{
+    return node->local_base_ns +
+           (node->world->now_ns - node->real_base_ns) * node->rate / CLOCK_ONE;
+}
+
+struct replica_time node_time(const struct node *node)
+{
+    uint64_t wall_ms = WALL_START_MS + node->world->now_ns / MILLISECOND_NS;
+
+    return (struct replica_time){.monotonic_ns = local_ns(node),
+                                 .wall_ms = wall_ms + (uint64_t)node->wall_offset_ms};
+}
+
+uint64_t node_real_delay_ns(const struct node *node, uint64_t at_ns)
+{
+    uint64_t now_ns = local_ns(node);
+
+    if (at_ns <= now_ns)
+        return 0;
+    uint64_t far_ns = at_ns - now_ns < FAR_FUTURE_NS ? at_ns - now_ns : FAR_FUTURE_NS;
+    return far_ns * CLOCK_ONE / node->rate + 1;
+}
+
+static void set_clock(struct node *node)
+{
+    struct choice_stream *choices = choices_of(node->world);
+
+    node->real_base_ns = node->world->now_ns;
+    node->local_base_ns = SECOND_NS + choose_between(choices, 0, 100) * SECOND_NS;
+    node->rate = CLOCK_ONE;
+    if (node->world->mode != MODE_QUIET)
+        node->rate = choose_between(choices, CLOCK_ONE * 9 / 10, CLOCK_ONE * 11 / 10);
+}
+
+// ---- Ports -------------------------------------------------------------------------------------
+
+static void port_persist(void *context, const struct paxos_output *output)
+{
+    struct node *node = context;
+
+    if (!node->dying)
+        flush_persist(node, output);
+}
+
+static void port_apply(void *context, const struct entry *entry)
+{
+    struct node *node = context;
+
+    if (!node->dying)
+        apply_entry(node, entry);
+}
+
+static void port_send(void *context, uint16_t to, const void *data, size_t length)
+{
+    struct node *node = context;
+    struct paxos_message message;
+
+    if (node->dying)
+        return;
+    if (paxos_message_decode(data, length, &message) == ERROR_OK) {
+        oracle_sent(node, &message);
+        world_log(node->world, node,
+                  "-> n%u %s b=%" PRIu64 ".%u p=%" PRIu64 ".%u lb=%" PRIu64 ".%u slot=%" PRIu64
+                  "+%u last=%" PRIu64 " dec=%" PRIu64 " round=%" PRIu64 " happy=%d",
+                  to, paxos_message_name(message.type), message.ballot.round, message.ballot.node,
+                  message.promised.round, message.promised.node, message.log_ballot.round,
+                  message.log_ballot.node, message.slot, message.entry_count, message.last,
+                  message.decided, message.round, message.happy);
+        paxos_message_release(&message);
+    }
+    network_send(node->world, node->id, to, data, length);
+}
+
+static void port_catch_up(void *context, uint16_t to, paxos_slot from)
+{
+    struct node *node = context;
+
+    if (!node->dying)
+        bulk_request(node, to, from);
+}
+
+// ---- Steps -------------------------------------------------------------------------------------
+
+void node_wake(struct node *node)
+{
+    if (node->turn_scheduled)
+        return;
+    node->turn_scheduled = true;
+    world_schedule(node->world, choose_delay(choices_of(node->world), 10 * MICROSECOND_NS),
+                   (struct event){.kind = EVENT_TURN, .node = node->index, .run = node->run});
+}
+
+static void set_timer(struct node *node)
+{
+    uint64_t due_ns = replica_deadline_ns(node->replica);
+
+    if (due_ns == node->timer_at_ns && node->timer != 0)
+        return;
+    node->timer_at_ns = due_ns;
+    node->timer++;
+    uint64_t delay_ns = node_real_delay_ns(node, due_ns);
+    if (delay_ns > FAR_FUTURE_NS / 2)
+        return;
+    world_schedule(
+        node->world, delay_ns,
+        (struct event){
+            .kind = EVENT_TICK, .node = node->index, .run = node->run, .a = node->timer});
+}
+
+void node_stepped(struct node *node)
+{
+    replica_status(node->replica, &node->status);
+    oracle_stepped(node);
+    set_timer(node);
+}
+
+void node_on_turn(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+
+    node->turn_scheduled = false;
+    replica_run(node->replica, node_time(node));
+    node_stepped(node);
+}
+
+void node_on_tick(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+
+    if (event->a != node->timer)
+        return;
+    node->timer_at_ns = 0;
+    replica_tick(node->replica, node_time(node));
+    node_stepped(node);
+    node_wake(node);
+}
+
+void node_on_peer_down(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+
+    replica_peer_down(node->replica, (uint16_t)event->a, node_time(node));
+    node_stepped(node);
+}
+
+// ---- Start -------------------------------------------------------------------------------------
+
+static enum error boot_identity(struct node *node, struct failure *failure)
+{
+    enum error error = identity_boot(node->disk, node->id, &node->identity, failure);
+
+    if (error != ERROR_MISSING)
+        return error;
+    machine_same_cluster();
+    error = identity_format(node->disk, node->id, &node->identity, failure);
+    if (error == ERROR_OK)
+        error = identity_boot(node->disk, node->id, &node->identity, failure);
+    return error;
+}
+
+static enum error recover(struct node *node, struct recovery_result *result,
+                          struct failure *failure)
+{
+    enum error error = boot_identity(node, failure);
+
+    if (error == ERROR_OK)
+        error = state_open("", 0, &node->state, failure);
+    if (error == ERROR_OK)
+        error = recovery_run(node->disk, &node->identity, node->state, result, failure);
+    return error;
+}
+
+static void plug_in(struct node *node, const struct recovery_result *result)
+{
+    struct replica_ports ports = {.context = node,
+                                  .persist = port_persist,
+                                  .apply = port_apply,
+                                  .send = port_send,
+                                  .catch_up = port_catch_up};
+
+    node->journal = result->journal;
+    node->newest_checkpoint = result->checkpoint.position.applied;
+    node->older_checkpoint = result->older_checkpoint;
+    node->replica = replica_new(result->paxos, &node->identity, &ports);
+}
+
+static void close_storage(struct node *node)
+{
+    journal_close(node->journal);
+    state_close(node->state);
+    node->journal = NULL;
+    node->state = NULL;
+}
+
+// Whether the start is to be interrupted by a failing disk, as a crash in the middle would.
+static bool disturb_start(struct node *node)
+{
+    struct world *world = node->world;
+
+    disk_fake_fail(node->disk, 0, ERROR_OK, false);
+    if (world->healing || world->swarm.fault_interval_ns == 0 ||
+        !choose_chance(choices_of(world), 100000))
+        return false;
+    disk_fake_fail(node->disk, 1 + choose(choices_of(world), 30), ERROR_IO, true);
+    return true;
+}
+
+static bool choose_sector(void *context, const char *name, uint64_t sector)
+{
+    struct node *node = context;
+
+    (void)name;
+    (void)sector;
+    return choose(choices_of(node->world), 2) == 0;
+}
+
+static void start_failed(struct node *node, bool disturbed, enum error error,
+                         const struct failure *failure)
+{
+    world_log(node->world, node, "start failed: %s", failure->text);
+    node->up = false;
+    close_storage(node);
+    if (disturbed || (error == ERROR_DISK_FULL && !node->world->healing)) {
+        if (choose(choices_of(node->world), 2) == 1)
+            disk_fake_crash(node->disk, choose_sector, node);
+        node_restart_later(node, MILLISECOND_NS);
+        return;
+    }
+    if (!node->damaged || error != ERROR_CORRUPT)
+        world_fail(node->world, SIM_CORRECTNESS, "starts", "node %u does not start: %s", node->id,
+                   failure->text);
+    world_count(node->world, COUNT_REFUSED_STARTS);
+    node->halted = true;
+}
+
+static void look_at_position(struct node *node)
+{
+    struct view *view;
+
+    if (view_open(node->state, &view) != ERROR_OK)
+        abort();
+    oracle_position(node, view_position(view));
+    view_close(view);
+}
+
+void node_start(struct node *node)
+{
+    struct recovery_result result;
+    struct failure failure = {0};
+
+    node->run++;
+    node->up = true;
+    node->dying = false;
+    node->turn_scheduled = false;
+    node->timer_at_ns = 0;
+    node->paused_until_ns = 0;
+    node->stuck_until_ns = 0;
+    bool disturbed = disturb_start(node);
+    enum error error = recover(node, &result, &failure);
+    disk_fake_fail(node->disk, 0, ERROR_OK, false);
+    if (error != ERROR_OK) {
+        start_failed(node, disturbed, error, &failure);
+        return;
+    }
+    plug_in(node, &result);
+    oracle_recovered(node);
+    look_at_position(node);
+    bulk_start(node);
+    replica_start(node->replica, node_time(node));
+    node_stepped(node);
+    world_log(node->world, node, "started: applied=%" PRIu64 " last=%" PRIu64, node->status.applied,
+              node->status.last);
+}
+
+void node_on_start(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+
+    if (node->up || node->halted)
+        return;
+    if (node->run > 0)
+        world_count(world, COUNT_RESTARTS);
+    node_start(node);
+}
+
+void node_restart_later(struct node *node, uint64_t delay_ns)
+{
+    world_schedule(node->world, delay_ns, (struct event){.kind = EVENT_START, .node = node->index});
+}
+
+// ---- End ---------------------------------------------------------------------------------------
+
+// Whoever waits for an answer never gets one: a deadline far away brings them all out.
+static void end_process(struct node *node)
+{
+    struct replica_time far = node_time(node);
+
+    node->dying = true;
+    far.monotonic_ns += FAR_FUTURE_NS;
+    replica_tick(node->replica, far);
+    replica_free(node->replica);
+    node->replica = NULL;
+    flush_abandon(node);
+    apply_abandon(node);
+    node->up = false;
+    node->status = (struct paxos_status){0};
+}
+
+void node_kill(struct node *node)
+{
+    if (!node->up)
+        return;
+    world_log(node->world, node, "killed");
+    world_count(node->world, COUNT_KILLS);
+    end_process(node);
+    close_storage(node);
+    network_node_down(node->world, node->index, true);
+}
+
+void node_fatal(struct node *node, enum error error)
+{
+    world_log(node->world, node, "fatal: %s", error_entry(error)->title);
+    end_process(node);
+    close_storage(node);
+    network_node_down(node->world, node->index, true);
+    node_restart_later(node, MILLISECOND_NS + choose_delay(choices_of(node->world), SECOND_NS));
+}
+
+void node_power_loss(struct node *node)
+{
+    world_count(node->world, COUNT_POWER_LOSSES);
+    world_log(node->world, node, "power loss");
+    bool was_up = node->up;
+    if (was_up)
+        end_process(node);
+    disk_fake_crash(node->disk, choose_sector, node);
+    close_storage(node);
+    set_clock(node);
+    if (was_up)
+        network_node_down(node->world, node->index, false);
+}
+
+// ---- All nodes ---------------------------------------------------------------------------------
+
+void nodes_make(struct world *world)
+{
+    world->nodes = memory_zalloc(world->swarm.nodes * sizeof *world->nodes);
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        struct node *node = &world->nodes[i];
+        node->world = world;
+        node->index = (uint16_t)i;
+        node->id = (uint16_t)(i + 1);
+        node->disk = disk_fake_new();
+        set_clock(node);
+        node_restart_later(node, choose_delay(choices_of(world), 10 * MILLISECOND_NS));
+    }
+}
+
+void nodes_free(struct world *world)
+{
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        struct node *node = &world->nodes[i];
+        if (node->up)
+            end_process(node);
+        close_storage(node);
+        shadow_deinit(&node->shadow);
+        shadow_deinit(&node->torn);
+        disk_fake_free(node->disk);
+    }
+    free(world->nodes);
+}
+
+size_t world_quorum(const struct world *world)
+{
+    return world->swarm.nodes / 2 + 1;
+}

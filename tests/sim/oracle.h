@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must be true, checked from outside while the cluster runs. Each failure names its oracle:
+// agreement, digest, durability, vote, amnesia, one-leader, acknowledged, refused, unknown-once,
+// real-time, read-content, ...
+#pragma once
+
+#include "base/blob.h"
+#include "paxos/message.h"
+#include "storage/command.h"
+#include "storage/state.h"
+#include "tests/sim/node.h"
+
+void oracle_make(struct world *world);
+void oracle_free(struct world *world);
+
+// ---- oracle_log.c: one value per slot, one state per slot --------------------------------------
+
+// A node is about to execute this entry: invariants 6, 8.
+void oracle_decided(struct node *node, const struct entry *entry);
+// It has executed it; results is a hash of what the commands answered: invariant 21.
+void oracle_executed(struct node *node, paxos_slot slot, struct hash128 digest, uint64_t results);
+// A state that came from recovery or a checkpoint stands at this position.
+void oracle_position(struct node *node, const struct state_position *position);
+// Highest slot that was decided anywhere, and its entry. Requires 1 <= slot <= that.
+paxos_slot oracle_last(const struct world *world);
+const struct entry *oracle_entry(const struct world *world, paxos_slot slot);
+struct hash128 oracle_digest(const struct world *world, paxos_slot slot, bool *known);
+
+// ---- oracle_disk.c: what disks and votes say ---------------------------------------------------
+
+// The node has recovered: the disk says what it must. Invariants 12, 14.
+void oracle_recovered(struct node *node);
+// A message leaves: what it claims is true of the disk. Invariant 13.
+void oracle_sent(struct node *node, const struct paxos_message *message);
+// After a step: invariant 2.
+void oracle_stepped(struct node *node);
+
+// ---- oracle_history.c: what clients were told --------------------------------------------------
+
+// All clients are done: replays the decided log on a fresh state and compares. Invariants 31, 34.
+void oracle_check_history(struct world *world);

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the oracles remember of a run.
+#pragma once
+
+#include "tests/sim/oracle.h"
+
+struct decided_slot {
+    struct entry entry; // with a reference to its value
+    bool executed;
+    struct hash128 digest; // of the state behind it
+    uint64_t results;      // hash of what its commands answered
+};
+
+// Which run of a node led in a ballot.
+struct leadership {
+    struct ballot ballot;
+    uint32_t run;
+};
+
+struct oracle {
+    struct decided_slot *slots; // slot 1 first
+    size_t count;
+    size_t capacity;
+    struct leadership *leaders;
+    size_t leader_count;
+    size_t leader_capacity;
+};

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// The log as the whole cluster agreed on it: a slot gets its value when the first node executes it,
+// and keeps it for ever, over every restart.
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "tests/sim/oracle_internal.h"
+
+void oracle_make(struct world *world)
+{
+    world->oracle = memory_zalloc(sizeof *world->oracle);
+}
+
+void oracle_free(struct world *world)
+{
+    struct oracle *oracle = world->oracle;
+
+    for (size_t i = 0; i < oracle->count; i++)
+        blob_unref(oracle->slots[i].entry.value);
+    free(oracle->slots);
+    free(oracle->leaders);
+    free(oracle);
+}
+
+static struct decided_slot *slot_of(const struct world *world, paxos_slot slot)
+{
+    return &world->oracle->slots[slot - 1];
+}
+
+static void add(struct world *world, const struct entry *entry)
+{
+    struct oracle *oracle = world->oracle;
+
+    if (oracle->count == oracle->capacity) {
+        oracle->capacity = oracle->capacity * 2 + 256;
+        oracle->slots = memory_realloc(oracle->slots, oracle->capacity * sizeof *oracle->slots);
+    }
+    oracle->slots[oracle->count++] = (struct decided_slot){.entry = *entry};
+    blob_ref(entry->value);
+    world_count(world, COUNT_SLOTS);
+    world_note(world, &entry->hash, sizeof entry->hash);
+}
+
+// 8: at the instant of the decision a quorum of disks holds the entry.
+static void check_durable(struct node *node, const struct entry *entry)
+{
+    struct world *world = node->world;
+    size_t holders = 0;
+
+    for (size_t i = 0; i < world->swarm.nodes; i++)
+        holders += shadow_holds(&world->nodes[i].shadow, entry->slot, entry->hash);
+    if (holders < world_quorum(world))
+        world_fail(world, SIM_CORRECTNESS, "durability",
+                   "node %u executes slot %" PRIu64 ", which %zu of %zu disks hold", node->id,
+                   entry->slot, holders, world->swarm.nodes);
+    if (!shadow_holds(&node->shadow, entry->slot, entry->hash))
+        world_fail(world, SIM_CORRECTNESS, "durability",
+                   "node %u executes slot %" PRIu64 ", which its own disk does not hold", node->id,
+                   entry->slot);
+}
+
+void oracle_decided(struct node *node, const struct entry *entry)
+{
+    struct world *world = node->world;
+
+    check_durable(node, entry);
+    if (entry->slot > world->oracle->count + 1)
+        world_fail(world, SIM_CORRECTNESS, "agreement",
+                   "node %u executes slot %" PRIu64 ", but nobody executed the one before",
+                   node->id, entry->slot);
+    if (entry->slot == world->oracle->count + 1) {
+        add(world, entry);
+        return;
+    }
+    const struct entry *known = &slot_of(world, entry->slot)->entry;
+    if (!hash128_equal(known->hash, entry->hash))
+        world_fail(world, SIM_CORRECTNESS, "agreement",
+                   "node %u executes slot %" PRIu64 " with the value of ballot %" PRIu64
+                   ".%u, decided was that of %" PRIu64 ".%u",
+                   node->id, entry->slot, entry->origin.round, entry->origin.node,
+                   known->origin.round, known->origin.node);
+}
+
+void oracle_executed(struct node *node, paxos_slot slot, struct hash128 digest, uint64_t results)
+{
+    struct decided_slot *decided = slot_of(node->world, slot);
+
+    if (!decided->executed) {
+        decided->executed = true;
+        decided->digest = digest;
+        decided->results = results;
+    }
+    if (!hash128_equal(decided->digest, digest))
+        world_fail(node->world, SIM_CORRECTNESS, "digest",
+                   "node %u has another state than others after slot %" PRIu64, node->id, slot);
+    if (decided->results != results)
+        world_fail(node->world, SIM_CORRECTNESS, "results",
+                   "node %u computed other results than others in slot %" PRIu64, node->id, slot);
+}
+
+void oracle_position(struct node *node, const struct state_position *position)
+{
+    struct world *world = node->world;
+
+    if (position->applied == 0)
+        return;
+    if (position->applied > world->oracle->count)
+        world_fail(world, SIM_CORRECTNESS, "agreement",
+                   "node %u recovered slot %" PRIu64 ", which was never decided", node->id,
+                   position->applied);
+    const struct decided_slot *decided = slot_of(world, position->applied);
+    if (!hash128_equal(decided->entry.hash, position->hash))
+        world_fail(world, SIM_CORRECTNESS, "agreement",
+                   "node %u recovered another slot %" PRIu64 " than was decided", node->id,
+                   position->applied);
+    if (decided->executed && !hash128_equal(decided->digest, position->digest))
+        world_fail(world, SIM_CORRECTNESS, "digest",
+                   "node %u recovered another state than others at slot %" PRIu64, node->id,
+                   position->applied);
+}
+
+paxos_slot oracle_last(const struct world *world)
+{
+    return world->oracle->count;
+}
+
+const struct entry *oracle_entry(const struct world *world, paxos_slot slot)
+{
+    return &slot_of(world, slot)->entry;
+}
+
+struct hash128 oracle_digest(const struct world *world, paxos_slot slot, bool *known)
+{
+    *known = slot_of(world, slot)->executed;
+    return slot_of(world, slot)->digest;
+}

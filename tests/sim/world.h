@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// A simulated cluster: one thread, virtual time, one stream of choices. An event is a moment at
+// which something happens to one node or to the world; everything that takes time is a later event.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "paxos/types.h"
+#include "tests/sim/choice.h"
+
+enum {
+    NODES_MAX = PAXOS_VOTERS_MAX,
+    NOBODY = UINT16_MAX, // as the node of an event: it belongs to the world
+};
+
+#define MICROSECOND_NS ((uint64_t)1000)
+#define MILLISECOND_NS ((uint64_t)1000000)
+#define SECOND_NS      ((uint64_t)1000000000)
+
+enum sim_exit {
+    SIM_OK = 0,
+    SIM_CRASH = 10,       // an assertion of the code under test, or a signal
+    SIM_CORRECTNESS = 11, // an oracle found a broken promise
+    SIM_LIVENESS = 12,    // nothing was wrong, but nothing happened either
+    SIM_USAGE = 64,
+};
+
+// M(NAME, name): safety: faults, then everything is healed. liveness: a random quorum is healed, the
+// rest stays as broken as it is. power: power loss of the whole cluster over and over. quiet: no
+// faults at all.
+#define SIM_MODES(M)                                                                               \
+    M(SAFETY, safety)                                                                              \
+    M(LIVENESS, liveness)                                                                          \
+    M(POWER, power)                                                                                \
+    M(QUIET, quiet)
+
+enum sim_mode {
+#define MODE_ENUM(NAME, name) MODE_##NAME,
+    SIM_MODES(MODE_ENUM)
+#undef MODE_ENUM
+        MODE_COUNT
+};
+const char *sim_mode_name(enum sim_mode mode);
+
+// E(NAME, name, handler)
+#define SIM_EVENTS(E)                                                                              \
+    E(DELIVER, deliver, network_deliver)        /* data: struct packet */                          \
+    E(PEER_DOWN, peer_down, node_on_peer_down)  /* a: node id */                                   \
+    E(TURN, turn, node_on_turn)                 /* the core loop takes what is waiting */          \
+    E(TICK, tick, node_on_tick)                 /* a: number of the timer */                       \
+    E(FLUSH_END, flush_end, flush_on_end)       /* the journal's write and flush are over */       \
+    E(PERSISTED, persisted, flush_on_persisted) /* a: persist sequence */                          \
+    E(APPLY, apply, apply_on_run)               /* the apply thread executes a run */              \
+    E(APPLIED, applied, apply_on_applied)       /* a: slot */                                      \
+    E(BULK, bulk, bulk_on_check)                /* the bulk thread looks around */                 \
+    E(CATCH_UP, catch_up, bulk_on_catch_up)     /* a: node id, b: slot */                          \
+    E(INSTALL, install, bulk_on_install)        /* data: struct transfer */                        \
+    E(START, start, node_on_start)              /* the process is started again */                 \
+    E(CLIENT, client, workload_on_client)       /* a: client */                                    \
+    E(FAULT, fault, faults_on_due)              /* the next fault */                               \
+    E(POWER, power, faults_on_power)            /* power mode: the next power loss */              \
+    E(HEAL, heal, faults_on_heal)               /* links heal by themselves */
+
+enum event_kind {
+#define EVENT_ENUM(NAME, name, handler) EVENT_##NAME,
+    SIM_EVENTS(EVENT_ENUM)
+#undef EVENT_ENUM
+        EVENT_COUNT
+};
+
+struct event {
+    uint64_t at_ns;
+    uint64_t order; // events of one moment happen in the order in which they were made
+    enum event_kind kind;
+    uint16_t node; // index, or NOBODY
+    uint32_t run;  // of the node; the event dies with it. 0: of no run
+    uint64_t a;
+    uint64_t b;
+    void *data; // owned by the event, freed with free(); NULL if there is none
+};
+
+struct event_queue {
+    struct event *heap;
+    size_t count;
+    size_t capacity;
+    uint64_t order;
+};
+
+// What a seed is made of: limits and how much of each fault. Chances per million.
+struct swarm {
+    size_t nodes;
+    size_t clients;
+    size_t keys;
+    uint64_t faults_ns; // until faults end
+    uint32_t window;
+    uint64_t heartbeat_us;
+    uint64_t retransmit_us;
+    uint32_t segment_bytes;
+    uint64_t think_ns;    // mean pause of a client
+    uint64_t patience_ns; // deadline of a request
+    uint64_t delay_ns;    // mean of a message, on top of delay_least_ns
+    uint64_t delay_least_ns;
+    uint32_t loss;
+    uint32_t duplicates;
+    uint32_t late_duplicates; // of the duplicates: much later
+    uint32_t corruption;
+    uint64_t flush_ns; // mean duration of a flush
+    uint32_t slow_flush;
+    uint64_t apply_ns;
+    uint32_t checkpoints;       // chance at each look of the bulk thread
+    uint64_t fault_interval_ns; // mean; 0: no faults
+    uint32_t fault_weights[16]; // by enum fault_kind
+    uint64_t power_interval_ns; // power mode
+};
+
+struct node;
+struct network;
+struct workload;
+struct oracle;
+
+// N(NAME, name): counted over all seeds.
+#define SIM_COUNTERS(N)                                                                            \
+    N(SEEDS, seeds)                                                                                \
+    N(EVENTS, events)                                                                              \
+    N(SENT, messages_sent)                                                                         \
+    N(LOST, messages_lost)                                                                         \
+    N(DUPLICATED, messages_duplicated)                                                             \
+    N(CORRUPTED, messages_corrupted)                                                               \
+    N(KILLS, kills)                                                                                \
+    N(POWER_LOSSES, power_losses)                                                                  \
+    N(TORN_FLUSHES, torn_flushes)                                                                  \
+    N(RESTARTS, restarts)                                                                          \
+    N(PAUSES, pauses)                                                                              \
+    N(CLOCK_JUMPS, clock_jumps)                                                                    \
+    N(PARTITIONS, partitions)                                                                      \
+    N(RESETS, connection_resets)                                                                   \
+    N(SLOW_FLUSHES, slow_flushes)                                                                  \
+    N(DISK_FAILURES, disk_failures)                                                                \
+    N(DISK_FULL, disk_full)                                                                        \
+    N(DAMAGE, damaged_disks)                                                                       \
+    N(REFUSED_STARTS, refused_starts)                                                              \
+    N(CHECKPOINTS, checkpoints)                                                                    \
+    N(LEARNS, learns)                                                                              \
+    N(INSTALLS, installs)                                                                          \
+    N(CAMPAIGNS, campaigns)                                                                        \
+    N(LEADERS, leaders)                                                                            \
+    N(SLOTS, slots_decided)                                                                        \
+    N(WRITES_OK, writes_acknowledged)                                                              \
+    N(WRITES_REFUSED, writes_refused)                                                              \
+    N(WRITES_UNKNOWN, writes_unknown)                                                              \
+    N(READS_OK, reads_answered)                                                                    \
+    N(READS_FAILED, reads_failed)
+
+enum sim_counter {
+#define COUNTER_ENUM(NAME, name) COUNT_##NAME,
+    SIM_COUNTERS(COUNTER_ENUM)
+#undef COUNTER_ENUM
+        COUNT_COUNT
+};
+
+struct world {
+    struct choice_stream choices;
+    enum sim_mode mode;
+    uint64_t seed;
+    struct swarm swarm;
+    uint64_t now_ns;
+    struct event_queue queue;
+    struct node *nodes; // swarm.nodes of them
+    struct network *network;
+    struct workload *workload;
+    struct oracle *oracle;
+    bool healing;       // faults are over
+    uint32_t core;      // set of node indexes that must make progress once healing
+    uint64_t *counters; // COUNT_COUNT, of all runs
+    uint64_t digest;    // of everything that happened
+    bool log;           // print every event
+};
+
+// Runs one seed from its beginning to the last check. Ends the process when an oracle complains.
+// With a list of choices, replays that instead of drawing. Returns the digest of the run.
+struct world_options {
+    uint64_t seed;
+    enum sim_mode mode;
+    size_t nodes; // 0: drawn
+    bool log;
+    const uint32_t *choices; // NULL: drawn from the seed
+    size_t choice_count;
+    uint64_t *counters;
+    // If set, gets a copy of the choices that were made (free it), also when the run fails.
+    void (*made)(const struct choice_stream *choices);
+};
+uint64_t world_run(const struct world_options *options);
+
+// The run under way, for what has no other way to it: machine.c and the crash handler.
+extern struct world *world_current;
+
+void world_schedule(struct world *world, uint64_t delay_ns, struct event event);
+// Mixes something that happened into the digest.
+void world_note(struct world *world, const void *data, size_t length);
+void world_count(struct world *world, enum sim_counter counter);
+
+// Prints one line: mode, seed, oracle, simulated time, the reason and how to see it again; ends the
+// process.
+_Noreturn void world_fail(struct world *world, enum sim_exit status, const char *oracle,
+                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+// A line of --log full.
+void world_log(struct world *world, const struct node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static inline struct choice_stream *choices_of(struct world *world)
+{
+    return &world->choices;
+}
