@@ -93,7 +93,7 @@ struct paxos_scalars {
 enum {
     PAXOS_VOTERS_MAX = 7,
     PAXOS_LEARNERS_MAX = 5,
-    PAXOS_WINDOW = 1024,             // slots above the applied one that the core holds
+    PAXOS_WINDOW = 1024,             // most slots above the applied one
     PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
     PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
 };
