@@ -5,7 +5,7 @@ paxos_libpaxos_a_SOURCES = \
 	paxos/core.h \
 	paxos/election.c \
 	paxos/log.c paxos/log.h \
-	paxos/message.h \
+	paxos/message.c paxos/message.h \
 	paxos/paxos.c paxos/paxos.h \
 	paxos/proposer.c \
 	paxos/reads.c \

@@ -48,6 +48,11 @@ struct journal_statistics {
 enum error journal_open(struct disk *disk, const struct identity *identity,
                         const struct journal_handler *handler, struct journal **journal,
                         struct failure *failure);
+// The same with another segment size, for tests and simulations: a multiple of 4096, at least 8192.
+// A group must fit into one segment (asserted by journal_append).
+enum error journal_open_sized(struct disk *disk, const struct identity *identity,
+                              const struct journal_handler *handler, uint32_t segment_bytes,
+                              struct journal **journal, struct failure *failure);
 // NULL is allowed.
 void journal_close(struct journal *journal);
 

@@ -2,7 +2,8 @@
 # replays their corpora, with truncations and bit flips of each file.
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_path tests/fuzz/fuzz_command tests/fuzz/fuzz_checkpoint \
-	tests/fuzz/fuzz_journal tests/fuzz/fuzz_query tests/fuzz/fuzz_target tests/fuzz/fuzz_multi
+	tests/fuzz/fuzz_journal tests/fuzz/fuzz_query tests/fuzz/fuzz_target tests/fuzz/fuzz_multi \
+	tests/fuzz/fuzz_message
 if FUZZERS
 noinst_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_MAIN =
@@ -42,5 +43,9 @@ tests_fuzz_fuzz_multi_SOURCES = tests/fuzz/fuzz_multi.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_multi_CFLAGS = $(FUZZ_COMPILE)
 tests_fuzz_fuzz_multi_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_multi_LDADD = $(API_LIBS)
+tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_message_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_message_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_message_LDADD = $(PAXOS_LIBS)
 
 EXTRA_DIST += tests/fuzz/corpus
