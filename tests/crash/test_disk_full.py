@@ -150,10 +150,13 @@ def test_a_live_directory_that_fills_up_refuses_writes(make, disk, tmp_path):
     node.stop()
 
 
-def test_a_node_logs_a_full_disk_once(node, disk):
-    api = Client(node.port)
-    expect(api.put('/a', 'x'), 201)
-    fill(disk, 1 * MIB)
+def test_a_node_logs_a_full_disk_once(make, disk, tmp_path):
+    """A new node finds room for its first segment and for no spare one."""
+    fill(disk, 20 * MIB)
+    node = make('--live-dir', tmp_path / 'live', '--disk-reserve-bytes', 16 * MIB,
+                directory=disk / 'data')
+    node.expected_errors = True
+    api = Client(node.start().port)
     wait_until(lambda: is_full(api), what='507')
     lines = len(node.log().splitlines())
     for _ in range(20):  # 2 s, ten checks of the space
@@ -161,4 +164,5 @@ def test_a_node_logs_a_full_disk_once(node, disk):
         time.sleep(0.1)
     assert len(node.log().splitlines()) - lines <= 2, node.log()
     (disk / 'ballast').unlink()
+    wait_until(lambda: is_writable(api), what='room')
     node.stop()
