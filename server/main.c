@@ -28,6 +28,7 @@ enum {
 struct signals {
     sigset_t taken;
     atomic_bool serving; // from then on a stop is orderly
+    bool stopping;       // of the thread alone
     sem_t stop;
 };
 
@@ -36,7 +37,9 @@ struct signals {
 static void stop_on(struct signals *signals, int received)
 {
     if (atomic_load(&signals->serving)) {
-        log_write(LOG_INFO, "stopping", "signal=%d", received);
+        if (!signals->stopping)
+            log_write(LOG_INFO, "stopping", "signal=%d", received);
+        signals->stopping = true;
         sem_post(&signals->stop);
         return;
     }
