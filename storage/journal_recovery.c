@@ -324,8 +324,8 @@ static const char *complain_about_group(const struct recovery *recovery, uint64_
         return "it would have fitted into the segment before";
     if (sector->boot_count < recovery->boot_count)
         return "it was written by an earlier start than what lies before it";
-    if (sector->boot_count > recovery->journal->identity.boot_count)
-        return "it was written by a later start than the file \"identity\" knows of";
+    if (sector->boot_count >= recovery->journal->identity.boot_count)
+        return "the file \"identity\" does not know of the start that wrote it";
     return NULL;
 }
 
