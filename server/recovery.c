@@ -83,9 +83,9 @@ static enum error execute(struct replay *replay, paxos_slot slot, struct failure
     return ERROR_OK;
 }
 
-static enum error replay_group_end(void *context, paxos_slot decided, struct failure *failure)
+static enum error execute_decided(struct replay *replay, paxos_slot decided,
+                                  struct failure *failure)
 {
-    struct replay *replay = context;
     paxos_slot from, to;
     enum error error = paxos_recover_group(replay->paxos, decided, &from, &to, failure);
 
@@ -98,6 +98,21 @@ static enum error replay_group_end(void *context, paxos_slot decided, struct fai
     if (error == ERROR_OK)
         paxos_recover_applied(replay->paxos, to);
     return error;
+}
+
+// What is settled is executed before more is taken in, as it was when the group was made.
+static enum error replay_group_begin(void *context, paxos_slot settled, struct failure *failure)
+{
+    struct replay *replay = context;
+    struct paxos_status status;
+
+    paxos_status(replay->paxos, &status);
+    return execute_decided(replay, settled < status.last ? settled : status.last, failure);
+}
+
+static enum error replay_group_end(void *context, paxos_slot decided, struct failure *failure)
+{
+    return execute_decided(context, decided, failure);
 }
 
 // Loads the newest checkpoint that is whole. When none is, the journal must reach back to slot 1,
@@ -138,6 +153,7 @@ static enum error replay_journal(struct disk *disk, struct identity *identity,
         .paxos = result->paxos, .state = state, .checkpoint = &result->checkpoint};
     struct journal_handler handler = {.context = &replay,
                                       .start = replay_start,
+                                      .group_begin = replay_group_begin,
                                       .record = replay_record,
                                       .group_end = replay_group_end};
     enum error error =
