@@ -258,7 +258,8 @@ static paxos_slot settled_slot(const struct journal_group *group)
 
     for (uint32_t i = 0; i < group->count; i++) {
         journal_group_record(group, i, &record, &length);
-        if (record.type == RECORD_SYNC && record.slot < settled)
+        bool cuts = record.type == RECORD_SYNC || record.type == RECORD_LEARN;
+        if (cuts && record.slot < settled)
             settled = record.slot;
     }
     return settled;

@@ -33,9 +33,11 @@ static enum error start_node(struct fixture *fixture)
     struct failure *failure = &fixture->failure;
 
     assert_int_equal(identity_boot(fixture->disk, 0, &fixture->identity, failure), ERROR_OK);
+    struct recovery_settings settings = {
+        .config = {.epoch = 1, .voters = {fixture->identity.node}, .voter_count = 1}};
     assert_int_equal(state_open(fixture->directory, MAP_BYTES, &fixture->state, failure), ERROR_OK);
-    return recovery_run(fixture->disk, &fixture->identity, fixture->state, &fixture->recovered,
-                        failure);
+    return recovery_run(fixture->disk, &fixture->identity, &settings, fixture->state,
+                        &fixture->recovered, failure);
 }
 
 static void stop_node(struct fixture *fixture)
