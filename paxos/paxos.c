@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The step function: one input in, one output out. Durability comes back as PERSISTED(sequence) and
 // is matched by sequence, never by slot: a slot may be written again in a later ballot while an
-// older write of it is still in flight.
+// older write of it is still in flight. What a sequence makes true stands in its note.
 #include "paxos/core.h"
 
 #include <stdlib.h>
@@ -9,13 +9,31 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
+static void add_peers(struct paxos *paxos, const uint16_t *nodes, size_t count, bool voter)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (nodes[i] == paxos->config.node)
+            continue;
+        ASSERT(paxos->peer_count < PEERS_MAX);
+        paxos->peers[paxos->peer_count++] = (struct peer){.node = nodes[i], .voter = voter};
+    }
+}
+
 struct paxos *paxos_new(const struct paxos_config *config)
 {
     struct paxos *paxos = memory_zalloc(sizeof *paxos);
 
-    ASSERT(config->voter_count == 1 && config->voters[0] == config->node);
+    ASSERT(config->voter_count >= 1 && config->voter_count <= PAXOS_VOTERS_MAX);
+    ASSERT(config->learner_count <= PAXOS_LEARNERS_MAX);
     ASSERT(config->epoch > 0);
     paxos->config = *config;
+    if (config->window == 0 || config->window > PAXOS_WINDOW)
+        paxos->config.window = PAXOS_WINDOW;
+    paxos->quorum = config->voter_count / 2 + 1;
+    paxos->healthy = true;
+    paxos->read_number = config->boot << 32; // no answer to an earlier run fits
+    add_peers(paxos, config->voters, config->voter_count, true);
+    add_peers(paxos, config->learners, config->learner_count, false);
     paxos_log_init(&paxos->log, 0, (struct hash128){0});
     return paxos;
 }
@@ -28,94 +46,282 @@ void paxos_free(struct paxos *paxos)
     free(paxos);
 }
 
-static void read_scalars(const struct paxos *paxos, struct paxos_scalars *scalars)
+// ---- Output --------------------------------------------------------------------------------------
+
+bool paxos__may_persist(const struct paxos *paxos)
 {
-    *scalars = (struct paxos_scalars){.epoch = paxos->config.epoch,
-                                      .promised = paxos->promised,
-                                      .log_ballot = paxos->log_ballot,
-                                      .last = paxos->log.last,
-                                      .last_hash = paxos->log.last_hash,
-                                      .decided = paxos->decided};
+    return paxos->persist_issued - paxos->persist_done < PERSISTS_MAX - 1;
 }
 
-struct paxos_record *paxos__record(struct paxos *paxos, struct paxos_output *output,
-                                   enum record_type type)
+struct paxos_record *paxos__record(struct paxos *paxos, enum record_type type)
 {
+    struct paxos_output *output = paxos->output;
+
     ASSERT(output->record_count < sizeof output->records / sizeof output->records[0]);
-    if (output->record_count == 0)
+    if (output->record_count == 0) {
+        ASSERT(paxos->persist_issued - paxos->persist_done < PERSISTS_MAX);
         output->persist_sequence = ++paxos->persist_issued;
+        *paxos__note(paxos) = (struct persist_note){0};
+    }
     struct paxos_record *record = &output->records[output->record_count++];
     *record = (struct paxos_record){.type = (uint8_t)type, .epoch = paxos->config.epoch};
     return record;
 }
 
-void paxos__note_persist(struct paxos *paxos, const struct paxos_output *output)
+struct persist_note *paxos__note(struct paxos *paxos)
 {
-    if (output->record_count == 0)
-        return;
-    ASSERT(paxos->persist_issued - paxos->persist_done <= PAXOS_WINDOW);
-    paxos->persist_last[output->persist_sequence % PAXOS_WINDOW] = paxos->log.last;
+    ASSERT(paxos->output->persist_sequence > 0);
+    return &paxos->notes[paxos->output->persist_sequence % PERSISTS_MAX];
 }
 
-void paxos__execute(struct paxos *paxos, struct paxos_output *output)
+struct paxos_message *paxos__message(struct paxos *paxos, uint16_t to, enum paxos_message_type type,
+                                     struct ballot ballot)
+{
+    struct paxos_output *output = paxos->output;
+
+    ASSERT(to != paxos->config.node);
+    if (output->message_count == PAXOS_MESSAGES_OUT_MAX)
+        return NULL;
+    struct paxos_message *message = &output->messages[output->message_count++];
+    *message = (struct paxos_message){.type = (uint8_t)type,
+                                      .epoch = paxos->config.epoch,
+                                      .from = paxos->config.node,
+                                      .to = to,
+                                      .boot = paxos->config.boot,
+                                      .ballot = ballot};
+    return message;
+}
+
+struct peer *paxos__peer(struct paxos *paxos, uint16_t node)
+{
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        if (paxos->peers[i].node == node)
+            return &paxos->peers[i];
+    }
+    return NULL;
+}
+
+size_t paxos__room(const struct paxos *paxos)
+{
+    uint64_t open = paxos->log.last - paxos->log.applied;
+
+    return open < paxos->config.window ? (size_t)(paxos->config.window - open) : 0;
+}
+
+void paxos__fault(struct paxos *paxos, enum paxos_fault fault)
+{
+    if (paxos->output->fault == PAXOS_NO_FAULT)
+        paxos->output->fault = fault;
+}
+
+// ---- The log -------------------------------------------------------------------------------------
+
+void paxos__append(struct paxos *paxos, const struct entry *entry)
+{
+    paxos_log_append(&paxos->log, entry);
+    paxos->log_time_us = entry->log_time_us;
+    paxos->wall_ms = entry->wall_ms;
+    paxos__record(paxos, RECORD_APPEND)->entry = *entry;
+}
+
+void paxos__truncate(struct paxos *paxos, paxos_slot slot)
+{
+    ASSERT(slot >= paxos->decided);
+    paxos_log_truncate(&paxos->log, slot);
+    if (paxos->durable > slot)
+        paxos->durable = slot;
+    for (uint64_t i = paxos->persist_done + 1; i <= paxos->persist_issued; i++) {
+        struct persist_note *note = &paxos->notes[i % PERSISTS_MAX];
+        if (note->last > slot)
+            note->last = slot;
+    }
+}
+
+void paxos__learn_decided(struct paxos *paxos, paxos_slot slot)
+{
+    if (slot > paxos->log.last)
+        slot = paxos->log.last;
+    if (slot > paxos->decided)
+        paxos->decided = slot;
+}
+
+// Hands out what is decided, durable and not yet handed out.
+static void execute(struct paxos *paxos)
 {
     paxos_slot to = paxos->decided < paxos->durable ? paxos->decided : paxos->durable;
 
     if (to <= paxos->applying)
         return;
-    output->apply_from = paxos->applying + 1;
-    output->apply_to = to;
+    paxos->output->apply_from = paxos->applying + 1;
+    paxos->output->apply_to = to;
     paxos->applying = to;
 }
 
-static void on_persisted(struct paxos *paxos, const struct paxos_input *input,
-                         struct paxos_output *output)
-{
-    uint64_t sequence = input->persist_sequence;
+// ---- Inputs --------------------------------------------------------------------------------------
 
-    ASSERT(sequence > paxos->persist_done && sequence <= paxos->persist_issued);
-    paxos->persist_done = sequence;
-    paxos->durable = paxos->persist_last[sequence % PAXOS_WINDOW];
-    if (paxos->role == PAXOS_CANDIDATE && sequence >= paxos->promise_persist)
-        paxos__promise_durable(paxos, input, output);
-    else if (paxos->role == PAXOS_LEADER)
-        paxos__decide(paxos);
-    paxos__execute(paxos, output);
+// Completes one note; true when it accepted entries in the ballot that still stands.
+static bool complete(struct paxos *paxos, const struct persist_note *note)
+{
+    paxos->durable = note->last;
+    paxos->durable_ballot = note->log_ballot;
+    if (ballot_less(paxos->durable_promise, note->log_ballot))
+        paxos->durable_promise = note->log_ballot;
+    if (note->promised) {
+        paxos->durable_promise = note->promise.ballot;
+        if (ballot_equal(note->promise.ballot, paxos->promised)) {
+            if (note->promise.to == paxos->config.node)
+                paxos__promise_durable(paxos);
+            else if (paxos->output->message_count < PAXOS_MESSAGES_OUT_MAX)
+                paxos->output->messages[paxos->output->message_count++] = note->promise;
+        }
+    }
+    return note->accepted && ballot_equal(note->log_ballot, paxos->promised);
 }
 
-static void on_applied(struct paxos *paxos, const struct paxos_input *input)
+static void on_persisted(struct paxos *paxos, uint64_t sequence)
 {
-    ASSERT(input->slot > paxos->applied && input->slot <= paxos->applying);
-    paxos->applied = input->slot;
-    paxos_log_release(&paxos->log, input->slot);
+    bool accepted = false;
+
+    ASSERT(sequence > paxos->persist_done && sequence <= paxos->persist_issued);
+    while (paxos->persist_done < sequence) {
+        const struct persist_note *note = &paxos->notes[++paxos->persist_done % PERSISTS_MAX];
+        accepted = complete(paxos, note) || accepted;
+    }
+    if (accepted)
+        paxos__accepted_durable(paxos);
+}
+
+static void on_applied(struct paxos *paxos, paxos_slot slot)
+{
+    ASSERT(slot > paxos->log.applied && slot <= paxos->applying);
+    paxos_log_advance(&paxos->log, slot, paxos->peer_count > 0 ? LOG_RETAINED_MAX : 0);
+}
+
+static void on_message(struct paxos *paxos, const struct paxos_message *message)
+{
+    static void (*const handlers[MESSAGE_TYPE_COUNT])(struct paxos *,
+                                                      const struct paxos_message *) = {
+        [MESSAGE_HEARTBEAT] = paxos__on_heartbeat,
+        [MESSAGE_HEARTBEAT_REPLY] = paxos__on_heartbeat_reply,
+        [MESSAGE_PREPARE] = paxos__on_prepare,
+        [MESSAGE_PROMISE] = paxos__on_promise,
+        [MESSAGE_REJECT] = paxos__on_reject,
+        [MESSAGE_FETCH] = paxos__on_fetch,
+        [MESSAGE_ENTRIES] = paxos__on_entries,
+        [MESSAGE_ACCEPT_SYNC] = paxos__on_accept_sync,
+        [MESSAGE_ACCEPT] = paxos__on_accept,
+        [MESSAGE_ACCEPTED] = paxos__on_accepted,
+        [MESSAGE_NACK] = paxos__on_nack,
+        [MESSAGE_DECIDE] = paxos__on_decide,
+        [MESSAGE_PREPARE_REQUEST] = paxos__on_prepare_request,
+        [MESSAGE_LEARN] = paxos__on_learn,
+        [MESSAGE_READ_REQUEST] = paxos__on_read_request,
+        [MESSAGE_READ_REPLY] = paxos__on_read_reply,
+        [MESSAGE_READ_CHECK] = paxos__on_read_check,
+        [MESSAGE_READ_ACK] = paxos__on_read_ack,
+        [MESSAGE_TRANSFER] = paxos__on_transfer,
+    };
+
+    if (message->epoch != paxos->config.epoch || message->to != paxos->config.node ||
+        paxos__peer(paxos, message->from) == NULL || message->type >= MESSAGE_TYPE_COUNT ||
+        handlers[message->type] == NULL)
+        return;
+    handlers[message->type](paxos, message);
+}
+
+static void dispatch(struct paxos *paxos, const struct paxos_input *input)
+{
+    switch (input->type) {
+    case PAXOS_START:
+        paxos__election_start(paxos);
+        break;
+    case PAXOS_TICK:
+        paxos__election_tick(paxos);
+        paxos__proposer_tick(paxos);
+        paxos__replication_tick(paxos);
+        paxos__reads_tick(paxos);
+        break;
+    case PAXOS_MESSAGE:
+        on_message(paxos, input->message);
+        break;
+    case PAXOS_PERSISTED:
+        on_persisted(paxos, input->persist_sequence);
+        break;
+    case PAXOS_APPLIED:
+        on_applied(paxos, input->slot);
+        break;
+    case PAXOS_PROPOSE:
+        paxos__propose(paxos, input->value);
+        break;
+    case PAXOS_READ:
+        paxos__read(paxos);
+        break;
+    case PAXOS_PEER_DOWN:
+        paxos__on_peer_down(paxos, input->node);
+        break;
+    case PAXOS_TRANSFER:
+        paxos__transfer(paxos);
+        break;
+    case PAXOS_HEALTH:
+        paxos->healthy = input->healthy;
+        break;
+    }
+}
+
+static void begin_output(const struct paxos *paxos, struct paxos_output *output)
+{
+    output->persist_sequence = 0;
+    output->record_count = 0;
+    output->message_count = 0;
+    output->apply_from = output->apply_to = 0;
+    output->refused = false;
+    output->proposed = 0;
+    output->read = 0;
+    output->reads_failed = 0;
+    output->read_count = 0;
+    output->lagging_node = 0;
+    output->lagging_from = 0;
+    output->fault = PAXOS_NO_FAULT;
+    output->scalars = (struct paxos_scalars){.epoch = paxos->config.epoch,
+                                             .promised = paxos->promised,
+                                             .log_ballot = paxos->log_ballot,
+                                             .last = paxos->log.last,
+                                             .last_hash = paxos->log.last_hash,
+                                             .decided = paxos->decided};
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 void paxos_step(struct paxos *paxos, const struct paxos_input *input, struct paxos_output *output)
 {
-    output->persist_sequence = 0;
-    output->record_count = 0;
-    output->apply_from = output->apply_to = 0;
-    output->refused = false;
-    output->proposed = 0;
-    read_scalars(paxos, &output->scalars);
+    enum paxos_role role = paxos->role;
+    uint16_t leader = paxos->leader;
+    struct ballot promised = paxos->promised;
 
-    switch (input->type) {
-    case PAXOS_START:
-        paxos__campaign(paxos, output);
-        break;
-    case PAXOS_PERSISTED:
-        on_persisted(paxos, input, output);
-        break;
-    case PAXOS_APPLIED:
-        on_applied(paxos, input);
-        break;
-    case PAXOS_PROPOSE:
-        paxos__propose(paxos, input, output);
-        break;
+    ASSERT(input->now_us >= paxos->now_us);
+    begin_output(paxos, output);
+    paxos->output = output;
+    paxos->now_us = input->now_us;
+    paxos->input_wall_ms = input->wall_ms;
+    paxos->random = input->random;
+    dispatch(paxos, input);
+    execute(paxos);
+    if (output->record_count > 0) {
+        paxos__note(paxos)->last = paxos->log.last;
+        paxos__note(paxos)->log_ballot = paxos->log_ballot;
     }
-    paxos__note_persist(paxos, output);
+    output->role_changed =
+        role != paxos->role || leader != paxos->leader || !ballot_equal(promised, paxos->promised);
+    output->deadline_us =
+        earlier(paxos__election_deadline_us(paxos), paxos__replication_deadline_us(paxos));
+    paxos->output = NULL;
     paxos__check(paxos);
 }
+
+// ---- Looking in ----------------------------------------------------------------------------------
 
 const struct entry *paxos_entry(const struct paxos *paxos, paxos_slot slot)
 {
@@ -131,18 +337,21 @@ void paxos_status(const struct paxos *paxos, struct paxos_status *status)
         .epoch = paxos->config.epoch,
         .last = paxos->log.last,
         .decided = paxos->decided,
-        .applied = paxos->applied,
-        .serving = paxos->role == PAXOS_LEADER && paxos->applied >= paxos->start_slot,
+        .applied = paxos->log.applied,
+        .serving = paxos->role == PAXOS_LEADER && paxos->log.applied >= paxos->start_slot,
     };
 }
 
 void paxos__check(const struct paxos *paxos)
 {
-    ASSERT(ballot_compare(paxos->log_ballot, paxos->promised) <= 0);
+    ASSERT(!ballot_less(paxos->promised, paxos->log_ballot));
     ASSERT(paxos->durable <= paxos->log.last);
     ASSERT(paxos->decided <= paxos->log.last);
-    ASSERT(paxos->applied <= paxos->applying);
+    ASSERT(paxos->log.applied <= paxos->applying);
     ASSERT(paxos->applying <= paxos->decided);
     ASSERT(paxos->applying <= paxos->durable);
-    ASSERT(paxos->log.first == paxos->applied + 1);
+    ASSERT(paxos->log.first <= paxos->log.applied + 1);
+    ASSERT(paxos->role != PAXOS_LEADER || ballot_equal(paxos->own, paxos->promised));
+    ASSERT(paxos->role != PAXOS_LEADER || ballot_equal(paxos->own, paxos->log_ballot));
+    ASSERT(paxos->role != PAXOS_CANDIDATE || ballot_equal(paxos->own, paxos->promised));
 }

@@ -54,7 +54,6 @@ enum paxos_input_type {
     PAXOS_PEER_DOWN, // the connection to this node was reset or closed
     PAXOS_TRANSFER,  // hand leadership over
     PAXOS_HEALTH,    // whether this node is able to lead well (disk, loop)
-    PAXOS_INSTALLED, // a checkpoint replaced the state; its record is durable
 };
 
 struct paxos_input {
@@ -63,13 +62,12 @@ struct paxos_input {
     uint64_t wall_ms; // wall clock, for display in entries
     uint64_t random;  // fresh for each input
     union {
-        const struct paxos_message *message;   // MESSAGE: addressed to this node, of this cluster
-        uint64_t persist_sequence;             // PERSISTED
-        paxos_slot slot;                       // APPLIED
-        struct blob *value;                    // PROPOSE: borrowed; the core takes a reference
-        uint16_t node;                         // PEER_DOWN
-        bool healthy;                          // HEALTH
-        const struct paxos_position *position; // INSTALLED
+        const struct paxos_message *message; // MESSAGE: addressed to this node, of this cluster
+        uint64_t persist_sequence;           // PERSISTED
+        paxos_slot slot;                     // APPLIED
+        struct blob *value;                  // PROPOSE: borrowed; the core takes a reference
+        uint16_t node;                       // PEER_DOWN
+        bool healthy;                        // HEALTH
     };
 };
 
@@ -78,10 +76,17 @@ enum {
     PAXOS_READS_OUT_MAX = 8,     // finished reads of one step
 };
 
+// What no correct node can have caused: the driver must stop this one and tell the operator.
+enum paxos_fault {
+    PAXOS_NO_FAULT,
+    PAXOS_DECIDED_MISSING, // a quorum has promised, yet something decided is in none of its logs
+    PAXOS_HISTORY_DIFFERS, // a peer has another entry where ours is decided, or in our own ballot
+};
+
 struct paxos_read_answer {
     uint64_t read;   // number that the READ got
-    paxos_slot slot; // to be executed before the read looks; 0 when it failed
-    bool failed;     // no leader answered: try again
+    paxos_slot slot; // to be executed before the read looks
+    bool failed;     // there is no room for it: try again
 };
 
 // What the driver must do after a step, in this order. All of it may be done at once: what has to
@@ -106,12 +111,16 @@ struct paxos_output {
     // READ: its number, 0 when there is no leader to ask. Answers to this and earlier ones follow in
     // later steps.
     uint64_t read;
+    uint64_t
+        reads_failed; // all reads up to this number that were not answered have failed: the leader
+                      // changed; 0: none
     size_t read_count;
     struct paxos_read_answer reads[PAXOS_READS_OUT_MAX];
     // This follower needs decided entries that are no longer in the window: the driver sends it LEARN
     // messages with entries from its journal, from this slot on, or a checkpoint. 0: nobody.
     uint16_t lagging_node;
     paxos_slot lagging_from;
+    enum paxos_fault fault;
     bool role_changed;    // role, leader or ballot are others than before the step
     uint64_t deadline_us; // a TICK is due by then
 };

@@ -21,7 +21,7 @@ enum error paxos_recover_start(struct paxos *paxos, const struct paxos_scalars *
     paxos_log_init(&paxos->log, scalars->last, scalars->last_hash);
     paxos->promised = scalars->promised;
     paxos->log_ballot = scalars->log_ballot;
-    paxos->applied = paxos->applying = paxos->decided = applied;
+    paxos->applying = paxos->decided = applied;
     paxos->checkpoint_slot = applied;
     paxos->checkpoint_hash = position->hash;
     paxos->log_time_us = position->log_time_us;
@@ -64,7 +64,7 @@ static enum error recover_append(struct paxos *paxos, const struct entry *entry,
         recover_covered(paxos, entry);
         return ERROR_OK;
     }
-    if (paxos_log_full(&paxos->log))
+    if (paxos->log.last - paxos->log.applied >= PAXOS_WINDOW)
         return failure_set(failure, ERROR_CORRUPT,
                            "more than %d undecided slots up to slot %" PRIu64, PAXOS_WINDOW,
                            entry->slot);
@@ -72,28 +72,48 @@ static enum error recover_append(struct paxos *paxos, const struct entry *entry,
     return ERROR_OK;
 }
 
-static enum error recover_sync(struct paxos *paxos, const struct paxos_record *record,
-                               struct failure *failure)
+// SYNC and LEARN: the log is kept up to a slot, the entries that follow replace the rest.
+static enum error recover_cut(struct paxos *paxos, const struct paxos_record *record,
+                              struct failure *failure)
 {
     paxos_slot keep = record->slot;
 
-    if (ballot_compare(record->ballot, paxos->promised) < 0 || keep > paxos->log.last ||
-        keep < paxos->recovered_mark)
+    if (keep > paxos->log.last || keep < paxos->recovered_mark)
         return failure_set(failure, ERROR_CORRUPT,
-                           "a SYNC of ballot %" PRIu64 ".%u keeps slot %" PRIu64
+                           "a record of ballot %" PRIu64 ".%u keeps slot %" PRIu64
                            ", which contradicts the log",
                            record->ballot.round, record->ballot.node, keep);
-    if (keep + 1 >= paxos->log.first) {
-        if (!hash128_equal(record->hash, paxos_log_hash(&paxos->log, keep)))
-            return failure_set(failure, ERROR_CORRUPT,
-                               "a SYNC differs from the log at slot %" PRIu64, keep);
-        paxos_log_truncate(&paxos->log, keep);
-    } else {
+    if (keep < paxos->log.applied) {
         paxos_log_deinit(&paxos->log);
         paxos_log_init(&paxos->log, keep, record->hash);
+        return ERROR_OK;
     }
-    paxos->promised = paxos->log_ballot = record->ballot;
+    if (!hash128_equal(record->hash, paxos_log_hash(&paxos->log, keep)))
+        return failure_set(failure, ERROR_CORRUPT,
+                           "a record of ballot %" PRIu64
+                           ".%u differs from the log at slot %" PRIu64,
+                           record->ballot.round, record->ballot.node, keep);
+    paxos_log_truncate(&paxos->log, keep);
     return ERROR_OK;
+}
+
+static enum error recover_sync(struct paxos *paxos, const struct paxos_record *record,
+                               struct failure *failure)
+{
+    if (ballot_less(record->ballot, paxos->promised))
+        return failure_set(failure, ERROR_CORRUPT,
+                           "a SYNC of ballot %" PRIu64 ".%u follows the promise of a higher one",
+                           record->ballot.round, record->ballot.node);
+    paxos->promised = paxos->log_ballot = record->ballot;
+    return recover_cut(paxos, record, failure);
+}
+
+static enum error recover_learn(struct paxos *paxos, const struct paxos_record *record,
+                                struct failure *failure)
+{
+    if (ballot_less(paxos->promised, record->ballot))
+        paxos->promised = record->ballot;
+    return recover_cut(paxos, record, failure);
 }
 
 static enum error recover_promise(struct paxos *paxos, const struct paxos_record *record,
@@ -120,6 +140,8 @@ enum error paxos_recover_record(struct paxos *paxos, const struct paxos_record *
         return recover_append(paxos, &record->entry, failure);
     case RECORD_SYNC:
         return recover_sync(paxos, record, failure);
+    case RECORD_LEARN:
+        return recover_learn(paxos, record, failure);
     case RECORD_CHECKPOINT:
         return ERROR_OK;
     }
@@ -142,7 +164,7 @@ enum error paxos_recover_group(struct paxos *paxos, paxos_slot decided, paxos_sl
     if (error != ERROR_OK)
         return error;
     paxos->decided = paxos->applying = decided;
-    *from = paxos->applied + 1;
+    *from = paxos->log.applied + 1;
     *to = decided;
     return ERROR_OK;
 }
@@ -150,21 +172,22 @@ enum error paxos_recover_group(struct paxos *paxos, paxos_slot decided, paxos_sl
 void paxos_recover_applied(struct paxos *paxos, paxos_slot slot)
 {
     ASSERT(slot == paxos->applying);
-    paxos->applied = slot;
-    paxos_log_release(&paxos->log, slot);
+    paxos_log_advance(&paxos->log, slot, paxos->peer_count > 0 ? LOG_RETAINED_MAX : 0);
 }
 
 enum error paxos_recover_end(struct paxos *paxos, struct failure *failure)
 {
-    if (paxos->log.last < paxos->applied)
+    if (paxos->log.last < paxos->checkpoint_slot)
         return failure_set(failure, ERROR_CORRUPT,
                            "the journal ends at slot %" PRIu64
                            " but the checkpoint holds slot %" PRIu64,
-                           paxos->log.last, paxos->applied);
+                           paxos->log.last, paxos->checkpoint_slot);
     enum error error = check_checkpoint(paxos, failure);
     if (error != ERROR_OK)
         return error;
     paxos->durable = paxos->log.last;
+    paxos->durable_ballot = paxos->log_ballot;
+    paxos->durable_promise = paxos->promised;
     paxos__check(paxos);
     return ERROR_OK;
 }

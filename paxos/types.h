@@ -64,18 +64,16 @@ enum record_type {
     RECORD_LEARN = 5,      // ballot, slot, hash: the `count` RECORD_APPEND that follow in the same
                            // group are decided and stand from slot + 1 on; what the log held there
                            // and did not agree goes, log_ballot stays, promised = max(it, ballot)
-    RECORD_INSTALL = 6,    // ballot, slot, hash: the state now comes from a peer's checkpoint; the
-                           // log begins behind slot, promised = max(it, ballot)
 };
 
 // One durable change of an acceptor. A flush group is written and recovered whole or not at all.
 struct paxos_record {
     uint8_t type;         // enum record_type
     uint64_t epoch;       // configuration number
-    struct ballot ballot; // PROMISE, SYNC
-    paxos_slot slot;      // SYNC: keep; CHECKPOINT: its slot
-    struct hash128 hash;  // SYNC, CHECKPOINT: chain hash at slot
-    uint32_t count;       // SYNC: entries that follow
+    struct ballot ballot; // PROMISE, SYNC, LEARN
+    paxos_slot slot;      // SYNC, LEARN: keep; CHECKPOINT: its slot
+    struct hash128 hash;  // SYNC, LEARN, CHECKPOINT: chain hash at slot
+    uint32_t count;       // SYNC, LEARN: entries that follow
     struct entry entry;   // APPEND
 };
 
@@ -93,7 +91,7 @@ struct paxos_scalars {
 enum {
     PAXOS_VOTERS_MAX = 7,
     PAXOS_LEARNERS_MAX = 5,
-    PAXOS_WINDOW = 1024,             // slots above the applied one that the core holds
+    PAXOS_WINDOW = 1024,             // most slots above the applied one
     PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
     PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
 };

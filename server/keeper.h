@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bulk thread: keeps spare journal segments ready, writes checkpoints when they are due, trims
-// the journal behind them, and watches the free space of the disk. Nothing urgent waits for it.
+// the journal behind them, and watches the room of the disk and of the live tree. Nothing urgent waits for it.
 #pragma once
 
 #include "storage/checkpoint.h"
@@ -12,7 +12,7 @@ struct keeper;
 struct keeper_settings {
     uint64_t checkpoint_journal_bytes; // journal since the last checkpoint that makes one due
     uint64_t disk_reserve_bytes;       // free space that is never used, beside what is known to be
-                                       // needed
+                                       // needed; for the live tree at most a quarter of its room
 };
 
 struct keeper_ports {
@@ -24,7 +24,7 @@ struct keeper_ports {
     void (*disk_full)(void *context, bool full); // called at every check
 };
 
-enum { CHECKPOINTS_KEPT = 2, JOURNAL_SPARES = 2 };
+enum { JOURNAL_SPARES = 2 };
 
 // newest: the checkpoint that recovery loaded, slot 0 if none; older: the one before it.
 struct keeper *keeper_start(const struct keeper_settings *settings,

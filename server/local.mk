@@ -5,6 +5,7 @@ server_libserver_a_SOURCES = \
 	server/applier.c server/applier.h \
 	server/core_loop.c server/core_loop.h \
 	server/fatal.c server/fatal.h \
+	server/forward.c server/forward.h \
 	server/journal_writer.c server/journal_writer.h \
 	server/keeper.c server/keeper.h \
 	server/node.c server/node.h \

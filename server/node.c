@@ -11,8 +11,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "server/applier.h"
 #include "server/core_loop.h"
+#include "server/fatal.h"
 #include "server/journal_writer.h"
 #include "server/keeper.h"
 #include "server/recovery.h"
@@ -47,6 +49,14 @@ static void apply(void *context, const struct entry *entry)
     struct node *node = context;
 
     applier_execute(node->applier, entry);
+}
+
+static void fault(void *context, enum paxos_fault what)
+{
+    (void)context;
+    fatal_exit(what == PAXOS_DECIDED_MISSING ? "something decided is in no log of a quorum"
+                                             : "a peer has another history than this node",
+               ERROR_CORRUPT);
 }
 
 static void on_persisted(void *context, uint64_t persist_sequence)
@@ -183,10 +193,18 @@ static enum error open_state(const struct options *options, struct state **state
     return error;
 }
 
+// A cluster of one: nobody to send to, nobody to wait for.
+static struct paxos_config core_config(const struct identity *identity)
+{
+    return (struct paxos_config){.epoch = 1, .voters = {identity->node}, .voter_count = 1};
+}
+
 static void start_threads(struct node *node, const struct options *options,
                           const struct recovery_result *recovered)
 {
-    struct replica_ports replica_ports = {.context = node, .persist = persist, .apply = apply};
+    struct replica_ports replica_ports = {
+        .context = node, .persist = persist, .apply = apply, .fault = fault};
+    struct replica_settings replica_settings = {.seed = random_u64()};
     struct applier_events events = {.context = node, .result = on_result, .applied = on_applied};
     struct keeper_settings settings = {.checkpoint_journal_bytes =
                                            options->checkpoint_journal_bytes,
@@ -199,7 +217,8 @@ static void start_threads(struct node *node, const struct options *options,
                                         .disk_full = on_disk_full};
 
     node->loop = core_loop_new();
-    node->replica = replica_new(recovered->paxos, &node->identity, &replica_ports);
+    node->replica =
+        replica_new(recovered->paxos, &node->identity, &replica_settings, &replica_ports);
     node->writer = journal_writer_start(node->journal, on_persisted, node);
     node->applier = applier_start(node->live, &events);
     node->keeper =
@@ -239,7 +258,8 @@ enum error node_start(const struct options *options, struct node **started, stru
     if (error == ERROR_OK)
         error = open_state(options, &state, failure);
     if (error == ERROR_OK) {
-        error = recovery_run(node->disk, &node->identity, state, &recovered, failure);
+        struct recovery_settings settings = {.config = core_config(&node->identity)};
+        error = recovery_run(node->disk, &node->identity, &settings, state, &recovered, failure);
         if (error != ERROR_OK)
             state_close(state);
     }

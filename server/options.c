@@ -42,7 +42,8 @@ static const struct option_row rows[] = {
     ROW("data-dir", OPTION_TEXT, data_dir, "./data", 0, 0, "DIR",
         "where journal and checkpoints are kept"),
     ROW("live-dir", OPTION_TEXT, live_dir, "", 0, 0, "DIR",
-        "where the volatile tree lies; default: live in the data directory"),
+        "where the volatile tree lies, a directory of this node alone; default: live in the data "
+        "directory"),
     ROW("listen", OPTION_TEXT, listen, "127.0.0.1:2180", 0, 0, "ADDR:PORT",
         "address for clients; port 0 takes a free one"),
     ROW("id", OPTION_COUNT, id, "0", 0, 65535, "N",
@@ -54,8 +55,8 @@ static const struct option_row rows[] = {
     ROW("map-size", OPTION_BYTES, map_bytes, "64GiB", 16 * MIB, 16384 * GIB, "BYTES",
         "address space for the tree: its largest size"),
     ROW("disk-reserve-bytes", OPTION_BYTES, disk_reserve_bytes, "64MiB", MIB, 1024 * GIB, "BYTES",
-        "free space below which only reads and deletes are served, beside what journal and\n"
-        "checkpoint need"),
+        "free space below which only reads and deletes are served, beside what journal and "
+        "checkpoint need; likewise for the room of the tree"),
     ROW("checkpoint-journal-bytes", OPTION_BYTES, checkpoint_journal_bytes, "64MiB", 64 << 10,
         1024 * GIB, "BYTES", "journal since the last checkpoint that makes the next one due"),
     ROW("http-workers", OPTION_COUNT, http_workers, "2", 2, 64, "N", "threads that serve requests"),
@@ -99,6 +100,7 @@ static const struct option_row rows[] = {
     ROW("version", OPTION_FLAG, version, NULL, 0, 0, NULL, "print the version and exit"),
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], NAME_MAX_BYTES = 64 };
+enum { HELP_COLUMN = 36, HELP_WIDTH = 80, HELP_MAX_BYTES = 256 };
 
 static const struct option_row *find_row(const char *name, size_t length)
 {
@@ -221,6 +223,30 @@ static enum error add_value(struct option_list *list, const char *source, const 
     return ERROR_OK;
 }
 
+// Splits at commas; empty values are left out.
+static enum error set_list(struct option_list *list, const char *source, const char *text,
+                           struct failure *failure)
+{
+    enum error error = ERROR_OK;
+    char *rest = NULL;
+
+    if (strlen(text) >= sizeof list->text)
+        return failure_set(failure, ERROR_USAGE, "%s is longer than %zu bytes", source,
+                           sizeof list->text - 1);
+    memcpy(list->text, text, strlen(text) + 1);
+    list->from_environment = true;
+    for (char *value = strtok_r(list->text, ",", &rest); value != NULL && error == ERROR_OK;
+         value = strtok_r(NULL, ",", &rest))
+        error = add_value(list, source, value, failure);
+    return error;
+}
+
+static void forget_environment(struct option_list *list)
+{
+    if (list->from_environment)
+        *list = (struct option_list){0};
+}
+
 static enum error set_value(struct options *options, const struct option_row *row,
                             const char *source, const char *text, struct failure *failure)
 {
@@ -231,6 +257,7 @@ static enum error set_value(struct options *options, const struct option_row *ro
         *(const char **)field = text;
         return ERROR_OK;
     case OPTION_LIST:
+        forget_environment(field);
         return add_value(field, source, text, failure);
     case OPTION_COUNT:
     case OPTION_BYTES:
@@ -271,7 +298,10 @@ static enum error set_from_environment(struct options *options, struct failure *
         const char *text = rows[i].type == OPTION_FLAG ? NULL : getenv(name);
         if (text == NULL)
             continue;
-        enum error error = set_value(options, &rows[i], name, text, failure);
+        void *field = (char *)options + rows[i].offset;
+        enum error error = rows[i].type == OPTION_LIST
+                               ? set_list(field, name, text, failure)
+                               : set_value(options, &rows[i], name, text, failure);
         if (error != ERROR_OK)
             return error;
     }
@@ -324,30 +354,51 @@ enum error options_parse(int argc, char **argv, struct options *options, struct 
     return error;
 }
 
+// Prints words from HELP_COLUMN on, broken so that a line fits into HELP_WIDTH.
+static void print_wrapped(FILE *to, const char *text)
+{
+    size_t column = HELP_COLUMN;
+
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        if (column > HELP_COLUMN && column + 1 + length > HELP_WIDTH) {
+            fprintf(to, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            fputc(' ', to);
+            column++;
+        }
+        fwrite(text, 1, length, to);
+        column += length;
+        text += length + strspn(text + length, " ");
+    }
+    fputc('\n', to);
+}
+
+static void print_row(FILE *to, const struct option_row *row)
+{
+    bool preset = row->preset != NULL && row->preset[0] != '\0';
+    char usage[NAME_MAX_BYTES], help[HELP_MAX_BYTES];
+
+    snprintf(usage, sizeof usage, "--%s%s%s", row->name, row->value != NULL ? " " : "",
+             row->value != NULL ? row->value : "");
+    fprintf(to, "  %-*s", HELP_COLUMN - 2, usage);
+    snprintf(help, sizeof help, "%s%s%s%s", row->help, preset ? " [" : "",
+             preset ? row->preset : "", preset ? "]" : "");
+    print_wrapped(to, help);
+}
+
 void options_help(FILE *to)
 {
-    char usage[NAME_MAX_BYTES];
-
     fputs(
         "Usage: curlewd [OPTION]...\n"
         "A coordination service: znodes, versions and transactions over HTTP and JSON.\n\n"
         "Each option can also be given as an environment variable: --data-dir is\n"
-        "CURLEW_DATA_DIR. The command line wins.\n\n",
+        "CURLEW_DATA_DIR; a repeatable one takes its values with commas between them.\n"
+        "The command line wins.\n\n",
         to);
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        const struct option_row *row = &rows[i];
-        snprintf(usage, sizeof usage, "--%s%s%s", row->name, row->value != NULL ? " " : "",
-                 row->value != NULL ? row->value : "");
-        fprintf(to, "  %-38s", usage);
-        for (const char *at = row->help; *at != '\0'; at++) {
-            fputc(*at, to);
-            if (*at == '\n')
-                fprintf(to, "%40s", "");
-        }
-        if (row->preset != NULL && row->preset[0] != '\0')
-            fprintf(to, " [%s]", row->preset);
-        fputc('\n', to);
-    }
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        print_row(to, &rows[i]);
 }
 
 struct api_limits options_api_limits(const struct options *options)

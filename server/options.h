@@ -10,12 +10,16 @@
 #include "base/failure.h"
 #include "base/log.h"
 
-enum { OPTION_VALUES_MAX = 16 };
+enum { OPTION_VALUES_MAX = 16, OPTION_TEXT_MAX = 2048 };
 
-// A repeatable option; NULL-terminated.
+// A repeatable option; NULL-terminated. In the environment it is one variable with commas between
+// the values, which then lie in `text`, so a list must not be copied. The first value on the
+// command line replaces those of the environment.
 struct option_list {
     const char *values[OPTION_VALUES_MAX + 1];
     size_t count;
+    char text[OPTION_TEXT_MAX];
+    bool from_environment;
 };
 
 struct options {
@@ -51,7 +55,8 @@ struct options {
     bool version;
 };
 
-// Fills every field. Strings point into argv, the environment or static memory. Errors: USAGE with
+// Fills every field. Strings point into argv, the environment, static memory or *options itself.
+// Errors: USAGE with
 // a sentence that names the option, its near miss, or its bounds.
 enum error options_parse(int argc, char **argv, struct options *options, struct failure *failure);
 void options_help(FILE *to);

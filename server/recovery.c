@@ -83,9 +83,9 @@ static enum error execute(struct replay *replay, paxos_slot slot, struct failure
     return ERROR_OK;
 }
 
-static enum error replay_group_end(void *context, paxos_slot decided, struct failure *failure)
+static enum error execute_decided(struct replay *replay, paxos_slot decided,
+                                  struct failure *failure)
 {
-    struct replay *replay = context;
     paxos_slot from, to;
     enum error error = paxos_recover_group(replay->paxos, decided, &from, &to, failure);
 
@@ -98,6 +98,21 @@ static enum error replay_group_end(void *context, paxos_slot decided, struct fai
     if (error == ERROR_OK)
         paxos_recover_applied(replay->paxos, to);
     return error;
+}
+
+// What is settled is executed before more is taken in, as it was when the group was made.
+static enum error replay_group_begin(void *context, paxos_slot settled, struct failure *failure)
+{
+    struct replay *replay = context;
+    struct paxos_status status;
+
+    paxos_status(replay->paxos, &status);
+    return execute_decided(replay, settled < status.last ? settled : status.last, failure);
+}
+
+static enum error replay_group_end(void *context, paxos_slot decided, struct failure *failure)
+{
+    return execute_decided(context, decided, failure);
 }
 
 // Loads the newest checkpoint that is whole. When none is, the journal must reach back to slot 1,
@@ -130,16 +145,19 @@ static enum error load_checkpoint(struct disk *disk, struct identity *identity, 
     return ERROR_OK;
 }
 
-static enum error replay_journal(struct disk *disk, struct identity *identity, struct state *state,
+static enum error replay_journal(struct disk *disk, struct identity *identity,
+                                 uint32_t segment_bytes, struct state *state,
                                  struct recovery_result *result, struct failure *failure)
 {
     struct replay replay = {
         .paxos = result->paxos, .state = state, .checkpoint = &result->checkpoint};
     struct journal_handler handler = {.context = &replay,
                                       .start = replay_start,
+                                      .group_begin = replay_group_begin,
                                       .record = replay_record,
                                       .group_end = replay_group_end};
-    enum error error = journal_open(disk, identity, &handler, &result->journal, failure);
+    enum error error =
+        journal_open_sized(disk, identity, &handler, segment_bytes, &result->journal, failure);
 
     if (error == ERROR_OK && !identity->journal_made)
         error = identity_note_journal(disk, identity, failure);
@@ -152,17 +170,21 @@ static enum error replay_journal(struct disk *disk, struct identity *identity, s
     return error;
 }
 
-enum error recovery_run(struct disk *disk, struct identity *identity, struct state *state,
+enum error recovery_run(struct disk *disk, struct identity *identity,
+                        const struct recovery_settings *settings, struct state *state,
                         struct recovery_result *result, struct failure *failure)
 {
-    struct paxos_config config = {
-        .node = identity->node, .epoch = 1, .voters = {identity->node}, .voter_count = 1};
+    struct paxos_config config = settings->config;
+    uint32_t segment_bytes =
+        settings->segment_bytes > 0 ? settings->segment_bytes : JOURNAL_SEGMENT_BYTES;
     uint64_t started_ns = clock_monotonic_ns();
 
+    config.node = identity->node;
+    config.boot = identity->boot_count;
     *result = (struct recovery_result){.paxos = paxos_new(&config)};
     enum error error = load_checkpoint(disk, identity, state, result, failure);
     if (error == ERROR_OK)
-        error = replay_journal(disk, identity, state, result, failure);
+        error = replay_journal(disk, identity, segment_bytes, state, result, failure);
     if (error != ERROR_OK) {
         journal_close(result->journal);
         paxos_free(result->paxos);

@@ -8,6 +8,11 @@
 #include "storage/journal.h"
 #include "storage/state.h"
 
+struct recovery_settings {
+    struct paxos_config config; // of the core; node and boot are taken from the identity
+    uint32_t segment_bytes;     // of the journal; 0: JOURNAL_SEGMENT_BYTES
+};
+
 struct recovery_result {
     struct journal *journal;           // open for appending
     struct paxos *paxos;               // recovered, not started
@@ -19,5 +24,6 @@ struct recovery_result {
 // over only while an older one and the journal together lose nothing. Errors: CORRUPT, FOREIGN, IO,
 // DISK_FULL with a sentence that names the file. At the first start it notes in the identity that
 // the journal was made. Ownership: the caller closes journal and paxos.
-enum error recovery_run(struct disk *disk, struct identity *identity, struct state *state,
+enum error recovery_run(struct disk *disk, struct identity *identity,
+                        const struct recovery_settings *settings, struct state *state,
                         struct recovery_result *result, struct failure *failure);

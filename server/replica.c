@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Submissions wait in a queue until the core has room; then all that wait become one slot's value
-// (a batch), without any fixed delay: while a flush is under way the next batch collects by itself.
+// Submissions wait in a queue until there is somebody to take them: the core, when this node leads, or
+// the leader, to whom they are forwarded. Then all that wait become one batch, without any fixed delay:
+// while a flush is under way the next batch collects by itself.
+//
+// A submission that was taken has a sequence of this node, and execution runs the sequences of a node
+// in order, each once. So after a change of leader, or when nothing comes back, everything that was
+// not executed is simply sent again: a fail-over is a late answer, never a double write.
 #include "server/replica.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "server/forward.h"
 #include "server/pending.h"
 
 enum {
@@ -17,6 +24,10 @@ enum {
     BATCH_COMMANDS = 2048,
     BATCH_OVERHEAD = 64, // bytes of a batch beside its commands
     COMMAND_OVERHEAD = 4,
+    FORWARDED_MAX = 256, // forwarded batches that wait on the leader
+    FORWARDED_BYTES_MAX = 32 << 20,
+    RESEND_HEARTBEATS = 5, // without progress after which everything is sent again
+    READ_HEARTBEATS = 3,   // after which a read is asked again
 };
 
 _Static_assert(BATCH_BYTES + COMMAND_BYTES_MAX + BATCH_OVERHEAD +
@@ -25,21 +36,49 @@ _Static_assert(BATCH_BYTES + COMMAND_BYTES_MAX + BATCH_OVERHEAD +
                "a batch is one value");
 _Static_assert((int)BATCH_COMMANDS <= (int)PENDING_CAPACITY, "a batch can be pending");
 
+// A batch from another node, waiting to be proposed here.
+struct forwarded {
+    struct fifo_link link;
+    size_t length;
+    uint8_t data[];
+};
+
 struct replica {
     struct paxos *paxos;
     struct identity identity;
     struct replica_ports ports;
+    uint64_t heartbeat_ns;
+    uint64_t random; // state of the generator of the core's random numbers
+    uint64_t deadline_ns;
+
     struct pending *pending;
-    struct fifo waiting; // submissions without a slot
+    uint64_t sent;          // sequences below went to the leader that we know
+    uint64_t progress_ns;   // when one was last executed, or sent
+    uint64_t progress_next; // what was executed then
+    struct ballot sent_ballot;
+    struct fifo waiting; // submissions without a sequence
     size_t waiting_count;
     size_t waiting_bytes;
     atomic_size_t outstanding; // waiting or pending
     bool disk_full;
+
+    struct fifo forwarded; // LEADER: of other nodes
+    size_t forwarded_count;
+    size_t forwarded_bytes;
+
+    struct fifo reads;       // not asked yet
+    struct fifo asked_reads; // asked with asked_number
+    struct fifo ready_reads; // wait until their slot is executed
+    uint64_t asked_number;   // 0: no read is asked
+    uint64_t asked_ns;
+
     struct buffer batch;        // scratch
+    struct buffer frame;        // scratch
     struct paxos_output output; // of the current step
 };
 
 struct replica *replica_new(struct paxos *paxos, const struct identity *identity,
+                            const struct replica_settings *settings,
                             const struct replica_ports *ports)
 {
     struct replica *replica = memory_zalloc(sizeof *replica);
@@ -47,9 +86,14 @@ struct replica *replica_new(struct paxos *paxos, const struct identity *identity
     replica->paxos = paxos;
     replica->identity = *identity;
     replica->ports = *ports;
+    replica->heartbeat_ns = settings->heartbeat_us * 1000;
+    replica->random = settings->seed;
     replica->pending = pending_new();
+    replica->deadline_ns = UINT64_MAX;
     return replica;
 }
+
+// ---- Submissions ---------------------------------------------------------------------------------
 
 static void answer(struct replica *replica, struct submission *submission, enum error error,
                    struct blob *result)
@@ -77,47 +121,6 @@ static void push_waiting(struct replica *replica, struct submission *submission)
     replica->waiting_bytes += submission->command->length;
 }
 
-void replica_free(struct replica *replica)
-{
-    struct submission *submission;
-
-    if (replica == NULL)
-        return;
-    while ((submission = take_waiting(replica)) != NULL)
-        answer(replica, submission, ERROR_DRAINING, NULL);
-    pending_free(replica->pending);
-    paxos_free(replica->paxos);
-    buffer_deinit(&replica->batch);
-    free(replica);
-}
-
-static void carry_out(struct replica *replica)
-{
-    const struct paxos_output *output = &replica->output;
-
-    if (output->record_count > 0)
-        replica->ports.persist(replica->ports.context, output);
-    if (output->apply_from == 0)
-        return;
-    for (paxos_slot slot = output->apply_from; slot <= output->apply_to; slot++)
-        replica->ports.apply(replica->ports.context, paxos_entry(replica->paxos, slot));
-}
-
-static void step(struct replica *replica, struct paxos_input *input, struct replica_time now)
-{
-    input->now_us = now.monotonic_ns / 1000;
-    input->wall_ms = now.wall_ms;
-    paxos_step(replica->paxos, input, &replica->output);
-    carry_out(replica);
-}
-
-void replica_start(struct replica *replica, struct replica_time now)
-{
-    struct paxos_input input = {.type = PAXOS_START};
-
-    step(replica, &input, now);
-}
-
 void replica_submit(struct replica *replica, struct submission *submission)
 {
     atomic_fetch_add(&replica->outstanding, 1);
@@ -129,54 +132,368 @@ void replica_submit(struct replica *replica, struct submission *submission)
         push_waiting(replica, submission);
 }
 
-// How many of the waiting submissions the next batch takes.
-static size_t batch_count(const struct replica *replica, size_t *bytes)
-{
-    size_t count = 0;
+// ---- Steps of the core ---------------------------------------------------------------------------
 
-    *bytes = BATCH_OVERHEAD;
-    for (struct fifo_link *link = replica->waiting.head; link != NULL; link = link->next) {
-        if (count == BATCH_COMMANDS || (count > 0 && *bytes > BATCH_BYTES))
-            break;
-        *bytes += COMMAND_OVERHEAD + CONTAINER_OF(link, struct submission, link)->command->length;
-        count++;
-    }
-    return count;
+static uint64_t next_random(struct replica *replica)
+{
+    uint64_t mixed = replica->random += 0x9e3779b97f4a7c15u;
+
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
+    return mixed ^ mixed >> 31;
 }
 
-static struct blob *make_batch(struct replica *replica, size_t count)
+static const struct entry *entry_of(const void *context, paxos_slot slot)
 {
+    return paxos_entry(context, slot);
+}
+
+static void send_messages(struct replica *replica)
+{
+    const struct paxos_output *output = &replica->output;
+
+    for (size_t i = 0; i < output->message_count; i++) {
+        buffer_clear(&replica->frame);
+        buffer_u8(&replica->frame, FRAME_PAXOS);
+        paxos_message_encode(&replica->frame, &output->messages[i], entry_of, replica->paxos);
+        replica->ports.send(replica->ports.context, output->messages[i].to, replica->frame.data,
+                            replica->frame.length);
+    }
+    if (replica->frame.capacity > 2 * (size_t)BATCH_BYTES)
+        buffer_deinit(&replica->frame);
+}
+
+static void fail_asked_reads(struct replica *replica)
+{
+    struct fifo_link *link;
+
+    while ((link = fifo_pop(&replica->asked_reads)) != NULL)
+        fifo_push(&replica->reads, link);
+    replica->asked_number = 0;
+}
+
+static void take_read_answers(struct replica *replica)
+{
+    const struct paxos_output *output = &replica->output;
+    struct fifo_link *link;
+
+    for (size_t i = 0; i < output->read_count; i++) {
+        if (output->reads[i].read != replica->asked_number || replica->asked_number == 0)
+            continue;
+        if (output->reads[i].failed) {
+            fail_asked_reads(replica);
+            continue;
+        }
+        replica->asked_number = 0;
+        while ((link = fifo_pop(&replica->asked_reads)) != NULL) {
+            CONTAINER_OF(link, struct replica_read, link)->slot = output->reads[i].slot;
+            fifo_push(&replica->ready_reads, link);
+        }
+    }
+    if (replica->asked_number != 0 && output->reads_failed >= replica->asked_number)
+        fail_asked_reads(replica);
+}
+
+static void complete_reads(struct replica *replica)
+{
+    struct paxos_status status;
+    struct fifo ready = fifo_take(&replica->ready_reads);
+    struct fifo_link *link;
+
+    if (fifo_empty(&ready))
+        return;
+    paxos_status(replica->paxos, &status);
+    while ((link = fifo_pop(&ready)) != NULL) {
+        struct replica_read *read = CONTAINER_OF(link, struct replica_read, link);
+        if (read->slot <= status.applied)
+            read->complete(read, ERROR_OK);
+        else
+            fifo_push(&replica->ready_reads, link);
+    }
+}
+
+static void carry_out(struct replica *replica)
+{
+    const struct paxos_output *output = &replica->output;
+
+    if (output->fault != PAXOS_NO_FAULT) {
+        replica->ports.fault(replica->ports.context, output->fault);
+        return;
+    }
+    if (output->record_count > 0)
+        replica->ports.persist(replica->ports.context, output);
+    send_messages(replica);
+    if (output->apply_from > 0) {
+        for (paxos_slot slot = output->apply_from; slot <= output->apply_to; slot++)
+            replica->ports.apply(replica->ports.context, paxos_entry(replica->paxos, slot));
+    }
+    if (output->lagging_node != 0)
+        replica->ports.catch_up(replica->ports.context, output->lagging_node, output->lagging_from);
+    take_read_answers(replica);
+    replica->deadline_ns =
+        output->deadline_us < UINT64_MAX / 1000 ? output->deadline_us * 1000 : UINT64_MAX;
+}
+
+static void step(struct replica *replica, struct paxos_input *input, struct replica_time now)
+{
+    input->now_us = now.monotonic_ns / 1000;
+    input->wall_ms = now.wall_ms;
+    input->random = next_random(replica);
+    paxos_step(replica->paxos, input, &replica->output);
+    carry_out(replica);
+}
+
+// ---- Proposing and forwarding ----------------------------------------------------------------------
+
+// Gives sequences to what waits, as far as a batch reaches from `sent` on. Returns the end of the batch
+// and its size.
+static uint64_t extend_batch(struct replica *replica, size_t *bytes)
+{
+    uint64_t next = pending_next(replica->pending);
+    uint64_t end = replica->sent;
+
+    *bytes = BATCH_OVERHEAD;
+    while (end - replica->sent < BATCH_COMMANDS && *bytes <= BATCH_BYTES) {
+        if (end < next) {
+            *bytes += COMMAND_OVERHEAD + pending_command_length(replica->pending, end++);
+            continue;
+        }
+        if (replica->waiting_count == 0 || !pending_has_room(replica->pending, 1))
+            break;
+        struct submission *submission = take_waiting(replica);
+        *bytes += COMMAND_OVERHEAD + submission->command->length;
+        pending_put(replica->pending, submission);
+        next = ++end;
+    }
+    return end;
+}
+
+// Writes the part [sent, end). Sequences are executed in order, so what was executed meanwhile is a
+// front of the part, which is left out.
+static void write_own_part(struct replica *replica, uint64_t end)
+{
+    struct blob *commands[BATCH_COMMANDS];
     struct origin origin = {.node = replica->identity.node,
                             .boot = replica->identity.boot_count,
-                            .sequence = pending_next(replica->pending)};
+                            .sequence = replica->sent};
+    uint32_t count = pending_commands(replica->pending, &origin.sequence, end, commands);
 
-    buffer_clear(&replica->batch);
-    batch_begin(&replica->batch);
-    batch_begin_part(&replica->batch, &origin, (uint32_t)count);
-    for (size_t i = 0; i < count; i++) {
-        struct submission *submission = take_waiting(replica);
-        struct blob *command = submission->command;
-        batch_add_command(&replica->batch, command->data, command->length);
-        pending_put(replica->pending, submission);
+    if (count == 0)
+        return;
+    batch_begin_part(&replica->batch, &origin, count);
+    for (uint32_t i = 0; i < count; i++) {
+        batch_add_command(&replica->batch, commands[i]->data, commands[i]->length);
+        blob_unref(commands[i]);
     }
-    struct blob *value = blob_copy(replica->batch.data, replica->batch.length);
+}
+
+static struct forwarded *take_forwarded(struct replica *replica)
+{
+    struct fifo_link *link = fifo_pop(&replica->forwarded);
+
+    if (link == NULL)
+        return NULL;
+    struct forwarded *batch = CONTAINER_OF(link, struct forwarded, link);
+    replica->forwarded_count--;
+    replica->forwarded_bytes -= batch->length;
+    return batch;
+}
+
+static void drop_forwarded(struct replica *replica)
+{
+    struct forwarded *batch;
+
+    while ((batch = take_forwarded(replica)) != NULL)
+        free(batch);
+}
+
+static size_t next_forwarded_bytes(const struct replica *replica)
+{
+    if (fifo_empty(&replica->forwarded))
+        return 0;
+    return CONTAINER_OF(replica->forwarded.head, struct forwarded, link)->length;
+}
+
+static void add_forwarded(struct replica *replica)
+{
+    while (next_forwarded_bytes(replica) > 0 &&
+           replica->batch.length + next_forwarded_bytes(replica) <= PAXOS_VALUE_MAX) {
+        struct forwarded *batch = take_forwarded(replica);
+        struct reader reader;
+        reader_init(&reader, batch->data, batch->length);
+        forward_copy_parts(reader, &replica->batch);
+        free(batch);
+    }
+}
+
+static void trim_batch(struct replica *replica)
+{
     if (replica->batch.capacity > 2 * (size_t)BATCH_BYTES)
         buffer_deinit(&replica->batch);
-    return value;
+}
+
+static bool propose_once(struct replica *replica, struct replica_time now)
+{
+    size_t bytes;
+    size_t least = next_forwarded_bytes(replica);
+
+    if (!paxos_can_propose(replica->paxos, BATCH_OVERHEAD))
+        return false;
+    uint64_t end = extend_batch(replica, &bytes);
+    if (bytes + least > PAXOS_VALUE_MAX) {
+        end = replica->sent; // the next batch is for our own commands
+        bytes = BATCH_OVERHEAD;
+    }
+    if ((end == replica->sent && least == 0) || !paxos_can_propose(replica->paxos, bytes + least))
+        return false;
+    buffer_clear(&replica->batch);
+    batch_begin(&replica->batch);
+    write_own_part(replica, end);
+    add_forwarded(replica);
+    replica->sent = end;
+    struct paxos_input input = {.type = PAXOS_PROPOSE,
+                                .value = blob_copy(replica->batch.data, replica->batch.length)};
+    trim_batch(replica);
+    step(replica, &input, now);
+    ASSERT(!replica->output.refused);
+    blob_unref(input.value);
+    return true;
+}
+
+static bool forward_once(struct replica *replica, const struct paxos_status *status)
+{
+    size_t bytes;
+    uint64_t end = extend_batch(replica, &bytes);
+
+    if (end == replica->sent)
+        return false;
+    forward_begin(&replica->batch, status->ballot);
+    batch_begin(&replica->batch);
+    write_own_part(replica, end);
+    forward_end(&replica->batch);
+    replica->sent = end;
+    replica->ports.send(replica->ports.context, status->leader, replica->batch.data,
+                        replica->batch.length);
+    trim_batch(replica);
+    return true;
+}
+
+// Another leader, or none came back for too long: what was not executed is sent again.
+static void rewind_if_needed(struct replica *replica, const struct paxos_status *status,
+                             struct replica_time now)
+{
+    uint64_t oldest = pending_oldest(replica->pending);
+
+    if (oldest > replica->sent)
+        replica->sent = oldest;
+    if (oldest != replica->progress_next || oldest == replica->sent) {
+        replica->progress_next = oldest;
+        replica->progress_ns = now.monotonic_ns;
+    }
+    bool other = ballot_compare(status->ballot, replica->sent_ballot) != 0;
+    bool silent =
+        replica->heartbeat_ns > 0 && status->leader != replica->identity.node &&
+        now.monotonic_ns - replica->progress_ns > RESEND_HEARTBEATS * replica->heartbeat_ns;
+    if (!other && !silent)
+        return;
+    replica->sent_ballot = status->ballot;
+    replica->sent = oldest;
+    replica->progress_ns = now.monotonic_ns;
+    drop_forwarded(replica);
+}
+
+static void ask_reads(struct replica *replica, struct replica_time now)
+{
+    struct paxos_input input = {.type = PAXOS_READ};
+
+    if (replica->asked_number != 0 || fifo_empty(&replica->reads))
+        return;
+    replica->asked_reads = fifo_take(&replica->reads);
+    replica->asked_number = UINT64_MAX; // until the step has given the number
+    replica->asked_ns = now.monotonic_ns;
+    input.now_us = now.monotonic_ns / 1000;
+    input.wall_ms = now.wall_ms;
+    input.random = next_random(replica);
+    paxos_step(replica->paxos, &input, &replica->output);
+    replica->asked_number = replica->output.read;
+    if (replica->asked_number == 0)
+        fail_asked_reads(replica);
+    carry_out(replica);
 }
 
 void replica_run(struct replica *replica, struct replica_time now)
 {
-    size_t bytes, count;
+    struct paxos_status status;
 
-    while ((count = batch_count(replica, &bytes)) > 0) {
-        if (!paxos_can_propose(replica->paxos, bytes) || !pending_has_room(replica->pending, count))
-            return;
-        struct paxos_input input = {.type = PAXOS_PROPOSE, .value = make_batch(replica, count)};
-        step(replica, &input, now);
-        ASSERT(!replica->output.refused);
-        blob_unref(input.value);
+    paxos_status(replica->paxos, &status);
+    if (status.leader != 0) {
+        rewind_if_needed(replica, &status, now);
+        if (status.role == PAXOS_LEADER) {
+            while (propose_once(replica, now))
+                ;
+        } else {
+            while (forward_once(replica, &status))
+                ;
+        }
+        ask_reads(replica, now);
     }
+    complete_reads(replica);
+}
+
+static void receive_forward(struct replica *replica, uint16_t from, const uint8_t *data,
+                            size_t length)
+{
+    struct paxos_status status;
+    struct ballot ballot;
+    struct reader batch;
+
+    paxos_status(replica->paxos, &status);
+    if (forward_open(data, length, from, &ballot, &batch) != ERROR_OK ||
+        status.role != PAXOS_LEADER || ballot_compare(ballot, status.ballot) != 0)
+        return;
+    size_t bytes = reader_left(&batch);
+    if (replica->forwarded_count == FORWARDED_MAX ||
+        replica->forwarded_bytes + bytes > FORWARDED_BYTES_MAX ||
+        bytes > PAXOS_VALUE_MAX - BATCH_OVERHEAD)
+        return;
+    struct forwarded *kept = memory_alloc(sizeof *kept + bytes);
+    kept->length = bytes;
+    for (size_t i = 0; i < bytes; i++)
+        kept->data[i] = batch.at[i];
+    fifo_push(&replica->forwarded, &kept->link);
+    replica->forwarded_count++;
+    replica->forwarded_bytes += bytes;
+}
+
+void replica_receive(struct replica *replica, uint16_t from, const void *data, size_t length,
+                     struct replica_time now)
+{
+    const uint8_t *bytes = data;
+    struct paxos_message message;
+
+    if (length == 0)
+        return;
+    if (bytes[0] == FRAME_FORWARD) {
+        receive_forward(replica, from, data, length);
+        return;
+    }
+    if (bytes[0] != FRAME_PAXOS ||
+        paxos_message_decode(bytes + 1, length - 1, &message) != ERROR_OK)
+        return;
+    if (message.from == from && message.to == replica->identity.node) {
+        struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
+        step(replica, &input, now);
+    }
+    paxos_message_release(&message);
+}
+
+// ---- Events --------------------------------------------------------------------------------------
+
+void replica_start(struct replica *replica, struct replica_time now)
+{
+    struct paxos_input input = {.type = PAXOS_START};
+
+    step(replica, &input, now);
 }
 
 void replica_persisted(struct replica *replica, uint64_t persist_sequence, struct replica_time now)
@@ -191,6 +508,39 @@ void replica_applied(struct replica *replica, paxos_slot slot, struct replica_ti
     struct paxos_input input = {.type = PAXOS_APPLIED, .slot = slot};
 
     step(replica, &input, now);
+    complete_reads(replica);
+}
+
+void replica_peer_down(struct replica *replica, uint16_t node, struct replica_time now)
+{
+    struct paxos_input input = {.type = PAXOS_PEER_DOWN, .node = node};
+
+    step(replica, &input, now);
+}
+
+void replica_set_healthy(struct replica *replica, bool healthy, struct replica_time now)
+{
+    struct paxos_input input = {.type = PAXOS_HEALTH, .healthy = healthy};
+
+    step(replica, &input, now);
+}
+
+void replica_transfer(struct replica *replica, struct replica_time now)
+{
+    struct paxos_input input = {.type = PAXOS_TRANSFER};
+
+    step(replica, &input, now);
+}
+
+void replica_set_disk_full(struct replica *replica, bool full)
+{
+    replica->disk_full = full;
+}
+
+void replica_read(struct replica *replica, struct replica_read *read, struct replica_time now)
+{
+    fifo_push(&replica->reads, &read->link);
+    replica_run(replica, now);
 }
 
 static void answer_expired_waiting(struct replica *replica, uint64_t now_ns)
@@ -206,18 +556,41 @@ static void answer_expired_waiting(struct replica *replica, uint64_t now_ns)
     }
 }
 
+static void answer_expired_reads(struct fifo *reads, uint64_t now_ns)
+{
+    struct fifo all = fifo_take(reads);
+    struct fifo_link *link;
+
+    while ((link = fifo_pop(&all)) != NULL) {
+        struct replica_read *read = CONTAINER_OF(link, struct replica_read, link);
+        if (read->deadline_ns <= now_ns)
+            read->complete(read, ERROR_NO_LEADER);
+        else
+            fifo_push(reads, link);
+    }
+}
+
 void replica_tick(struct replica *replica, struct replica_time now)
 {
+    struct paxos_input input = {.type = PAXOS_TICK};
     struct submission *submission;
 
+    step(replica, &input, now);
+    if (replica->asked_number != 0 &&
+        now.monotonic_ns - replica->asked_ns > READ_HEARTBEATS * replica->heartbeat_ns)
+        fail_asked_reads(replica);
     answer_expired_waiting(replica, now.monotonic_ns);
     while ((submission = pending_take_expired(replica->pending, now.monotonic_ns)) != NULL)
         answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
+    answer_expired_reads(&replica->reads, now.monotonic_ns);
+    answer_expired_reads(&replica->asked_reads, now.monotonic_ns);
+    answer_expired_reads(&replica->ready_reads, now.monotonic_ns);
+    replica_run(replica, now);
 }
 
-void replica_set_disk_full(struct replica *replica, bool full)
+uint64_t replica_deadline_ns(const struct replica *replica)
 {
-    replica->disk_full = full;
+    return replica->deadline_ns;
 }
 
 void replica_result(struct replica *replica, const struct origin *origin, struct blob *result)
@@ -225,9 +598,37 @@ void replica_result(struct replica *replica, const struct origin *origin, struct
     if (result == NULL || origin->node != replica->identity.node ||
         origin->boot != replica->identity.boot_count)
         return;
-    struct submission *submission = pending_take(replica->pending, origin->sequence);
+    struct submission *submission = pending_execute(replica->pending, origin->sequence);
     if (submission != NULL)
         answer(replica, submission, ERROR_OK, blob_ref(result));
+}
+
+static const struct entry *learn_entry(const void *context, paxos_slot slot)
+{
+    const struct entry *entries = context;
+
+    return &entries[slot - entries[0].slot];
+}
+
+void replica_make_learn(const struct replica *replica, uint16_t to, const struct entry *entries,
+                        size_t count, struct buffer *into)
+{
+    struct paxos_status status;
+    struct paxos_message message;
+
+    ASSERT(count > 0 && count <= MESSAGE_ENTRIES_MAX);
+    paxos_status(replica->paxos, &status);
+    message = (struct paxos_message){.type = MESSAGE_LEARN,
+                                     .epoch = status.epoch,
+                                     .from = replica->identity.node,
+                                     .to = to,
+                                     .boot = replica->identity.boot_count,
+                                     .ballot = status.ballot,
+                                     .slot = entries[0].slot - 1,
+                                     .hash = entries[0].prev_hash,
+                                     .entry_count = (uint32_t)count};
+    buffer_u8(into, FRAME_PAXOS);
+    paxos_message_encode(into, &message, learn_entry, entries);
 }
 
 void replica_status(const struct replica *replica, struct paxos_status *status)
@@ -237,10 +638,42 @@ void replica_status(const struct replica *replica, struct paxos_status *status)
 
 bool replica_blocked(const struct replica *replica)
 {
-    return replica->waiting_count > 0;
+    return replica->waiting_count > 0 || replica->sent < pending_next(replica->pending) ||
+           !fifo_empty(&replica->ready_reads);
 }
 
 size_t replica_outstanding(const struct replica *replica)
 {
     return atomic_load(&replica->outstanding);
+}
+
+static void end_reads(struct fifo *reads)
+{
+    struct fifo_link *link;
+
+    while ((link = fifo_pop(reads)) != NULL) {
+        struct replica_read *read = CONTAINER_OF(link, struct replica_read, link);
+        read->complete(read, ERROR_DRAINING);
+    }
+}
+
+void replica_free(struct replica *replica)
+{
+    struct submission *submission;
+
+    if (replica == NULL)
+        return;
+    while ((submission = take_waiting(replica)) != NULL)
+        answer(replica, submission, ERROR_DRAINING, NULL);
+    while ((submission = pending_take_expired(replica->pending, UINT64_MAX)) != NULL)
+        answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
+    end_reads(&replica->reads);
+    end_reads(&replica->asked_reads);
+    end_reads(&replica->ready_reads);
+    drop_forwarded(replica);
+    pending_free(replica->pending);
+    paxos_free(replica->paxos);
+    buffer_deinit(&replica->batch);
+    buffer_deinit(&replica->frame);
+    free(replica);
 }

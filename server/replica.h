@@ -25,6 +25,8 @@ struct replica_ports {
     // replica_make_learn from the journal, or give it a checkpoint. A request that is under way may be
     // repeated.
     void (*catch_up)(void *context, uint16_t node, paxos_slot from);
+    // Something that no correct node can have caused: this node must stop at once.
+    void (*fault)(void *context, enum paxos_fault fault);
 };
 
 // What the driver needs to know at an event.
@@ -33,10 +35,16 @@ struct replica_time {
     uint64_t wall_ms;
 };
 
+struct replica_settings {
+    uint64_t heartbeat_us; // as the core's
+    uint64_t seed;         // of the random numbers that the core gets
+};
+
 // Takes ownership of the recovered core.
 struct replica *replica_new(struct paxos *paxos, const struct identity *identity,
+                            const struct replica_settings *settings,
                             const struct replica_ports *ports);
-// Answers what is still waiting with DRAINING. Requires that nothing is pending.
+// Answers what is still waiting with DRAINING, what is pending with OUTCOME_UNKNOWN.
 void replica_free(struct replica *replica);
 
 void replica_start(struct replica *replica, struct replica_time now);
@@ -83,10 +91,6 @@ void replica_result(struct replica *replica, const struct origin *origin, struct
 // predecessor having prev_hash. The bytes go to the peer's replica_receive.
 void replica_make_learn(const struct replica *replica, uint16_t to, const struct entry *entries,
                         size_t count, struct buffer *into);
-// A checkpoint of a peer replaced the live state, and the INSTALL record is durable.
-void replica_installed(struct replica *replica, const struct paxos_position *position,
-                       struct replica_time now);
-
 void replica_status(const struct replica *replica, struct paxos_status *status);
 // Whether something waits that there was no room for.
 bool replica_blocked(const struct replica *replica);

@@ -306,7 +306,16 @@ enum error checkpoint_list(struct disk *disk, paxos_slot *slots, size_t capacity
     return error;
 }
 
-enum error checkpoint_prune(struct disk *disk, unsigned keep)
+static bool contains(const paxos_slot *slots, size_t count, paxos_slot slot)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i] == slot)
+            return true;
+    }
+    return false;
+}
+
+enum error checkpoint_prune(struct disk *disk, const paxos_slot *kept, size_t count)
 {
     char name[CHECKPOINT_NAME_MAX];
     struct names names;
@@ -314,9 +323,10 @@ enum error checkpoint_prune(struct disk *disk, unsigned keep)
     bool removed = false;
 
     enum error error = read_names(disk, &names);
-    for (size_t at = keep * sizeof slot; at < names.slots.length && error == ERROR_OK;
-         at += sizeof slot) {
+    for (size_t at = 0; at < names.slots.length && error == ERROR_OK; at += sizeof slot) {
         memcpy(&slot, names.slots.data + at, sizeof slot);
+        if (contains(kept, count, slot))
+            continue;
         checkpoint_name(name, slot, false);
         error = disk->operations->remove(disk, name);
         removed = true;

@@ -34,5 +34,6 @@ enum error checkpoint_verify(struct disk *disk, const struct identity *identity,
                              struct checkpoint_info *info, struct failure *failure);
 // Slots of the checkpoint files, newest first, at most `capacity`; removes temporary leftovers.
 enum error checkpoint_list(struct disk *disk, paxos_slot *slots, size_t capacity, size_t *count);
-// Removes all but the `keep` newest files.
-enum error checkpoint_prune(struct disk *disk, unsigned keep);
+// Removes all files but those of these slots. Named, and not just the newest ones, because a file
+// with a higher slot may be damaged: counting it would remove a whole one instead.
+enum error checkpoint_prune(struct disk *disk, const paxos_slot *kept, size_t count);

@@ -9,18 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "storage/lock.h"
 
 enum {
-    LOCK_TRIES = 5,
-    LOCK_PAUSE_MS = 50,
     LOCK_TEXT_MAX = 24, // a process id and a newline
     FILE_MODE = 0600,
     DIRECTORY_MODE = 0700,
@@ -317,31 +314,36 @@ static void write_owner(int descriptor)
         dprintf(descriptor, "%ld\n", (long)getpid());
 }
 
+// The directory itself is locked as well: the file "lock" can be removed while it is locked, and
+// then a second process would lock another one. Some file systems lock files only.
+static enum error lock_both(const char *directory, int data_directory, int lock,
+                            struct failure *failure)
+{
+    enum error error = lock_try(data_directory);
+
+    if (error != ERROR_LOCKED)
+        error = lock_try(lock);
+    if (error == ERROR_LOCKED)
+        return lock_in_use(directory, lock, failure);
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "cannot lock \"%s/lock\": %s", directory,
+                           strerror(errno));
+    write_owner(lock);
+    return ERROR_OK;
+}
+
 static enum error lock_directory(const char *directory, int data_directory, int *lock,
                                  struct failure *failure)
 {
-    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
-    int descriptor = openat(data_directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    *lock = openat(data_directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
 
-    if (descriptor < 0)
+    if (*lock < 0)
         return failure_set(failure, ERROR_IO, "cannot open \"%s/lock\": %s", directory,
                            strerror(errno));
-    for (int try = 0; flock(descriptor, LOCK_EX | LOCK_NB) != 0; try++) {
-        enum error error = ERROR_OK;
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            error = failure_set(failure, ERROR_IO, "cannot lock \"%s/lock\": %s", directory,
-                                strerror(errno));
-        else if (try == LOCK_TRIES)
-            error = lock_in_use(directory, descriptor, failure);
-        if (error != ERROR_OK) {
-            close(descriptor);
-            return error;
-        }
-        nanosleep(&pause, NULL);
-    }
-    write_owner(descriptor);
-    *lock = descriptor;
-    return ERROR_OK;
+    enum error error = lock_both(directory, data_directory, *lock, failure);
+    if (error != ERROR_OK)
+        close(*lock);
+    return error;
 }
 
 enum error disk_posix_open(const char *directory, struct disk **disk, struct failure *failure)

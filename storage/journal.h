@@ -21,15 +21,20 @@ enum {
     JOURNAL_SEGMENT_BYTES = 16 << 20 // size of a segment file
 };
 
-// What recovery reports, in journal order. A group's records come first, then group_end with the
-// decided mark that the group carried. Pointers are valid during the call (blobs may be kept by
-// taking a reference). A handler that returns an error stops recovery with it.
+// What recovery reports, in journal order. For each group: group_begin, its records, and group_end
+// with the decided mark that the group carried. Pointers are valid during the call (blobs may be
+// kept by taking a reference). A handler that returns an error stops recovery with it.
 struct journal_handler {
     void *context;
     // The scalars at the head of the oldest segment, once, before any record; all zero for a
     // journal that was just made.
     enum error (*start)(void *context, const struct paxos_scalars *scalars,
                         struct failure *failure);
+    // Slots up to `settled` were decided when the group was written and are none that its records
+    // replace, so what the log has of them may be executed before the records are taken in. The
+    // acceptor needs that: its window is as large as what was undecided when the records were made,
+    // and has no room for all that was written since the mark before. May be NULL.
+    enum error (*group_begin)(void *context, paxos_slot settled, struct failure *failure);
     enum error (*record)(void *context, const struct paxos_record *record, struct failure *failure);
     enum error (*group_end)(void *context, paxos_slot decided, struct failure *failure);
 };
@@ -48,6 +53,11 @@ struct journal_statistics {
 enum error journal_open(struct disk *disk, const struct identity *identity,
                         const struct journal_handler *handler, struct journal **journal,
                         struct failure *failure);
+// The same with another segment size, for tests and simulations: a multiple of 4096, at least 8192.
+// A group must fit into one segment (asserted by journal_append).
+enum error journal_open_sized(struct disk *disk, const struct identity *identity,
+                              const struct journal_handler *handler, uint32_t segment_bytes,
+                              struct journal **journal, struct failure *failure);
 // NULL is allowed.
 void journal_close(struct journal *journal);
 

@@ -67,8 +67,8 @@
 //   record header
 //     type                                0  u8, enum record_type
 //     entry type                          1  u8, APPEND
-//     node                                2  u16, of the ballot (PROMISE, SYNC) or origin (APPEND)
-//     count or length                     4  u32, entries that follow (SYNC), value bytes (APPEND)
+//     node                                2  u16, of the ballot (PROMISE, SYNC, LEARN) or origin (APPEND)
+//     count or length                     4  u32, entries that follow (SYNC, LEARN), value bytes (APPEND)
 //     epoch                               8  u64, of the record or, APPEND, of the entry
 //     round                              16  u64, of the ballot or origin
 //     slot                               24  u64
@@ -94,14 +94,6 @@ enum {
     JOURNAL_FOOTER_BYTES = 4,
     JOURNAL_NAME_MAX = 40, // "journal/" and 16 digits and ".new"
 };
-
-// ---- Opening with another segment size: for tests and simulations ------------------------------
-
-// As journal_open. segment_bytes is a multiple of 4096 and at least 8192. A group must fit into one
-// segment (asserted by journal_append).
-enum error journal_open_sized(struct disk *disk, const struct identity *identity,
-                              const struct journal_handler *handler, uint32_t segment_bytes,
-                              struct journal **journal, struct failure *failure);
 
 // ---- Segment files (journal_format.c) ----------------------------------------------------------
 

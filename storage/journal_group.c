@@ -111,19 +111,25 @@ static void encode_append(uint8_t *at, const struct entry *entry)
     bytes_put_u64(at + RECORD_WALL_AT, entry->wall_ms);
 }
 
+// Whether the record keeps the log up to a slot and entries follow it.
+static bool cuts(const struct paxos_record *record)
+{
+    return record->type == RECORD_SYNC || record->type == RECORD_LEARN;
+}
+
 static void encode_record(uint8_t *at, const struct paxos_record *record)
 {
     at[0] = record->type;
     bytes_put_u64(at + RECORD_EPOCH_AT, record->epoch);
     if (record->type == RECORD_APPEND)
         encode_append(at, &record->entry);
-    if (record->type == RECORD_PROMISE || record->type == RECORD_SYNC) {
+    if (record->type == RECORD_PROMISE || cuts(record)) {
         bytes_put_u16(at + RECORD_NODE_AT, record->ballot.node);
         bytes_put_u64(at + RECORD_ROUND_AT, record->ballot.round);
     }
-    if (record->type == RECORD_SYNC)
+    if (cuts(record))
         bytes_put_u32(at + RECORD_COUNT_AT, record->count);
-    if (record->type == RECORD_SYNC || record->type == RECORD_CHECKPOINT) {
+    if (cuts(record) || record->type == RECORD_CHECKPOINT) {
         bytes_put_u64(at + RECORD_SLOT_AT, record->slot);
         put_hash(at + RECORD_HASH_AT, record->hash);
     }
@@ -235,7 +241,7 @@ static bool record_header_is_exact(const struct journal_group *group, uint32_t i
     struct paxos_record record;
 
     journal_group_record(group, index, &record, value_length);
-    if (record.type < RECORD_PROMISE || record.type > RECORD_CHECKPOINT)
+    if (record.type < RECORD_PROMISE || record.type > RECORD_LEARN)
         return false;
     record.entry.value = &empty;
     encode_record(again, &record);

@@ -249,6 +249,32 @@ static enum error replay_start(struct recovery *recovery, const struct paxos_sca
     return recovery->handler->start(recovery->handler->context, scalars, recovery->failure);
 }
 
+// The group's decided mark, less what its own records may replace.
+static paxos_slot settled_slot(const struct journal_group *group)
+{
+    paxos_slot settled = group->scalars.decided;
+    struct paxos_record record;
+    uint32_t length;
+
+    for (uint32_t i = 0; i < group->count; i++) {
+        journal_group_record(group, i, &record, &length);
+        bool cuts = record.type == RECORD_SYNC || record.type == RECORD_LEARN;
+        if (cuts && record.slot < settled)
+            settled = record.slot;
+    }
+    return settled;
+}
+
+static enum error replay_begin(struct recovery *recovery, const struct journal_group *group)
+{
+    const struct journal_handler *handler = recovery->handler;
+    enum error error = replay_start(recovery, &group->scalars);
+
+    if (error != ERROR_OK || handler->group_begin == NULL)
+        return error;
+    return handler->group_begin(handler->context, settled_slot(group), recovery->failure);
+}
+
 static enum error replay_records(struct recovery *recovery, uint64_t at,
                                  const struct journal_group *group)
 {
@@ -259,7 +285,7 @@ static enum error replay_records(struct recovery *recovery, uint64_t at,
 
     if (reason != NULL)
         return group_failure(recovery, at, reason);
-    enum error error = replay_start(recovery, &group->scalars);
+    enum error error = replay_begin(recovery, group);
     for (uint32_t i = 0; i < group->count && error == ERROR_OK; i++)
         error = replay_record(recovery, at, group, i, &body);
     if (error != ERROR_OK)
@@ -299,8 +325,8 @@ static const char *complain_about_group(const struct recovery *recovery, uint64_
         return "it would have fitted into the segment before";
     if (sector->boot_count < recovery->boot_count)
         return "it was written by an earlier start than what lies before it";
-    if (sector->boot_count > recovery->journal->identity.boot_count)
-        return "it was written by a later start than the file \"identity\" knows of";
+    if (sector->boot_count >= recovery->journal->identity.boot_count)
+        return "the file \"identity\" does not know of the start that wrote it";
     return NULL;
 }
 

@@ -92,12 +92,11 @@ static bool sync_hash_is_right(const struct journal_rules *rules, const struct p
     return hash128_equal(record->hash, rules->hashes[record->slot - rules->base]);
 }
 
-static const char *apply_sync(struct journal_rules *rules, const struct paxos_record *record)
+// SYNC and LEARN: the log is kept up to the slot, entries follow.
+static const char *apply_cut(struct journal_rules *rules, const struct paxos_record *record)
 {
     struct paxos_scalars *scalars = &rules->scalars;
 
-    if (!ballot_is_admissible(rules, record))
-        return "a synchronisation has a ballot below the promised one";
     if (record->slot > scalars->last)
         return "a synchronisation keeps more than there is";
     if (!sync_hash_is_right(rules, record))
@@ -108,9 +107,27 @@ static const char *apply_sync(struct journal_rules *rules, const struct paxos_re
     scalars->last_hash = record->hash;
     hash_put(rules, record->hash);
     scalars->epoch = record->epoch;
-    scalars->promised = scalars->log_ballot = record->ballot;
     rules->pending = record->count;
     return NULL;
+}
+
+static const char *apply_sync(struct journal_rules *rules, const struct paxos_record *record)
+{
+    if (!ballot_is_admissible(rules, record))
+        return "a synchronisation has a ballot below the promised one";
+    const char *complaint = apply_cut(rules, record);
+    if (complaint == NULL)
+        rules->scalars.promised = rules->scalars.log_ballot = record->ballot;
+    return complaint;
+}
+
+static const char *apply_learn(struct journal_rules *rules, const struct paxos_record *record)
+{
+    const char *complaint = apply_cut(rules, record);
+
+    if (complaint == NULL && ballot_compare(record->ballot, rules->scalars.promised) > 0)
+        rules->scalars.promised = record->ballot;
+    return complaint;
 }
 
 static const char *apply_append(struct journal_rules *rules, const struct entry *entry)
@@ -138,6 +155,8 @@ const char *journal_rules_record(struct journal_rules *rules, const struct paxos
         return apply_promise(rules, record);
     case RECORD_SYNC:
         return apply_sync(rules, record);
+    case RECORD_LEARN:
+        return apply_learn(rules, record);
     case RECORD_APPEND:
         return apply_append(rules, &record->entry);
     case RECORD_CHECKPOINT:

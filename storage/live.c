@@ -36,6 +36,15 @@ struct live *live_new(struct state *state)
     return live;
 }
 
+static struct holder *enter(struct live *live)
+{
+    pthread_mutex_lock(&live->lock);
+    struct holder *holder = live->current;
+    holder->users++;
+    pthread_mutex_unlock(&live->lock);
+    return holder;
+}
+
 static void leave(struct live *live, struct holder *holder)
 {
     pthread_mutex_lock(&live->lock);
@@ -70,10 +79,8 @@ void live_replace(struct live *live, struct state *state)
 
 enum error live_acquire(struct live *live, struct live_view *view)
 {
-    pthread_mutex_lock(&live->lock);
-    struct holder *holder = live->current;
-    holder->users++;
-    pthread_mutex_unlock(&live->lock);
+    struct holder *holder = enter(live);
+
     view->holder = holder;
     enum error error = view_open(holder->state, &view->view);
     if (error != ERROR_OK)
@@ -86,6 +93,15 @@ void live_release(struct live *live, struct live_view *view)
     view_close(view->view);
     leave(live, view->holder);
     *view = (struct live_view){0};
+}
+
+enum error live_room(struct live *live, uint64_t enough, struct state_room *room)
+{
+    struct holder *holder = enter(live);
+    enum error error = state_room(holder->state, enough, room);
+
+    leave(live, holder);
+    return error;
 }
 
 struct state *live_state(struct live *live)

@@ -21,5 +21,7 @@ struct live_view {
 };
 enum error live_acquire(struct live *live, struct live_view *view);
 void live_release(struct live *live, struct live_view *view);
+// state_room of the current state. Thread: any.
+enum error live_room(struct live *live, uint64_t enough, struct state_room *room);
 // The state for its writer. Thread: apply.
 struct state *live_state(struct live *live);

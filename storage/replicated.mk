@@ -8,6 +8,7 @@ storage_libstorage_a_SOURCES += \
 	storage/execute.c \
 	storage/keys.c storage/keys.h \
 	storage/live.c storage/live.h \
+	storage/lock.c storage/lock.h \
 	storage/operations.c storage/operations.h \
 	storage/path.c storage/path.h \
 	storage/position.c storage/position.h \

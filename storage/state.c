@@ -58,7 +58,8 @@ enum error state_open(const char *directory, uint64_t map_bytes, struct state **
     error = make_initial(opened);
     if (error != ERROR_OK) {
         state_close(opened);
-        return failure_set(failure, ERROR_IO, "cannot write the live state in %s", directory);
+        return failure_set(failure, error, "cannot write the live state in %s: %s", directory,
+                           error_entry(error)->title);
     }
     *state = opened;
     return ERROR_OK;
@@ -85,6 +86,11 @@ void state_close(struct state *state)
     buffer_deinit(&state->row);
     pthread_mutex_destroy(&state->lock);
     free(state);
+}
+
+enum error state_room(struct state *state, uint64_t enough, struct state_room *room)
+{
+    return tables_room(state->tables, enough, &room->free_bytes, &room->total_bytes);
 }
 
 // ---- Writing -----------------------------------------------------------------------------------

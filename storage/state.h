@@ -31,14 +31,23 @@ struct state_position {
     uint64_t next_id;      // internal id of the next znode; ids are never used twice
 };
 
-// Opens an empty environment in `directory` (made if absent; what it held is removed) with room for
-// map_bytes of address space, and creates the root and /zookeeper, quota and config (section 1.4 of
-// the rules: all stat fields zero but config's versions, -1). Errors: IO with a sentence.
-// Ownership: state_close.
+// Opens an empty environment in `directory` (made if absent; what a state left there is removed) with
+// room for map_bytes of address space, and creates the root and /zookeeper, quota and config (section 1.4 of
+// the rules: all stat fields zero but config's versions, -1). Errors: LOCKED (another process
+// has the directory), IO, DISK_FULL, with a sentence. Ownership: state_close.
 enum error state_open(const char *directory, uint64_t map_bytes, struct state **state,
                       struct failure *failure);
 // No view may be open. Removes the files. NULL is allowed.
 void state_close(struct state *state);
+
+// How much the environment may still grow: bounded by its address space and by the file system that
+// it lies on. What it holds of pages for use again counts as free; they are only looked for when
+// less than `enough` is free without them. Errors: IO. Thread: any.
+struct state_room {
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+};
+enum error state_room(struct state *state, uint64_t enough, struct state_room *room);
 
 // Receives the result of each command of an entry, in order. `result` is NULL when the command was
 // skipped because it had been executed before (origin.sequence < next), or has no effect because an

@@ -4,15 +4,18 @@
 #include "storage/tables.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "storage/lock.h"
 
 enum {
     READERS_MAX = 512,
@@ -21,6 +24,7 @@ enum {
 };
 
 struct tables {
+    int directory; // descriptor, locked
     MDB_env *environment;
     MDB_dbi handles[TABLE_COUNT];
     char *data_name;
@@ -56,7 +60,7 @@ static void remove_files(const struct tables *tables)
     unlink(tables->lock_name);
 }
 
-static int open_environment(struct tables *tables, const char *directory, uint64_t map_bytes)
+static int open_environment(struct tables *tables, uint64_t map_bytes)
 {
     size_t map = (size_t)((map_bytes + MAP_GRAIN - 1) / MAP_GRAIN * MAP_GRAIN);
     int code = mdb_env_create(&tables->environment);
@@ -68,7 +72,8 @@ static int open_environment(struct tables *tables, const char *directory, uint64
     if (code == 0)
         code = mdb_env_set_mapsize(tables->environment, map);
     if (code == 0)
-        code = mdb_env_open(tables->environment, directory, MDB_NOTLS | MDB_NOSYNC, 0600);
+        code = mdb_env_open(tables->environment, tables->data_name,
+                            MDB_NOTLS | MDB_NOSYNC | MDB_NOSUBDIR, 0600);
     return code;
 }
 
@@ -87,24 +92,57 @@ static int open_tables(struct tables *tables)
     return code;
 }
 
+// Two processes in one directory would write into each other's tree. A file system that cannot lock
+// a directory cannot hold a tree either.
+static enum error lock_directory(struct tables *tables, const char *directory,
+                                 struct failure *failure)
+{
+    if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+        return failure_set(failure, ERROR_IO, "cannot make the live directory \"%s\": %s",
+                           directory, strerror(errno));
+    tables->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (tables->directory < 0)
+        return failure_set(failure, ERROR_IO, "cannot open the live directory \"%s\": %s",
+                           directory, strerror(errno));
+    enum error error = lock_try(tables->directory);
+    if (error == ERROR_LOCKED)
+        return failure_set(failure, error,
+                           "the live directory \"%s\" is in use, by another curlewd or as the data "
+                           "directory; give each node its own --live-dir",
+                           directory);
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "cannot lock the live directory \"%s\": %s", directory,
+                           strerror(errno));
+    return ERROR_OK;
+}
+
+static enum error make_tables(struct tables *tables, const char *directory, uint64_t map_bytes,
+                              struct failure *failure)
+{
+    tables->data_name = file_name(directory, "curlew.mdb");
+    tables->lock_name = file_name(directory, "curlew.mdb-lock");
+    remove_files(tables);
+    int code = open_environment(tables, map_bytes);
+    if (code == 0)
+        code = open_tables(tables);
+    if (code == 0)
+        return ERROR_OK;
+    return failure_set(failure, code == ENOSPC ? ERROR_DISK_FULL : ERROR_IO,
+                       "cannot make the live state in \"%s\": %s", directory, mdb_strerror(code));
+}
+
 enum error tables_open(const char *directory, uint64_t map_bytes, struct tables **tables,
                        struct failure *failure)
 {
     struct tables *opened = memory_zalloc(sizeof *opened);
 
-    opened->data_name = file_name(directory, "data.mdb");
-    opened->lock_name = file_name(directory, "lock.mdb");
-    int code = mkdir(directory, 0700) == 0 || errno == EEXIST ? 0 : errno;
-    if (code == 0) {
-        remove_files(opened);
-        code = open_environment(opened, directory, map_bytes);
-    }
-    if (code == 0)
-        code = open_tables(opened);
-    if (code != 0) {
+    opened->directory = -1;
+    enum error error = lock_directory(opened, directory, failure);
+    if (error == ERROR_OK)
+        error = make_tables(opened, directory, map_bytes, failure);
+    if (error != ERROR_OK) {
         tables_close(opened);
-        return failure_set(failure, ERROR_IO, "cannot make the live state in %s: %s", directory,
-                           mdb_strerror(code));
+        return error;
     }
     *tables = opened;
     return ERROR_OK;
@@ -116,10 +154,67 @@ void tables_close(struct tables *tables)
         return;
     if (tables->environment != NULL)
         mdb_env_close(tables->environment);
-    remove_files(tables);
+    if (tables->data_name != NULL)
+        remove_files(tables);
+    if (tables->directory >= 0)
+        close(tables->directory);
     free(tables->data_name);
     free(tables->lock_name);
     free(tables);
+}
+
+// ---- Room --------------------------------------------------------------------------------------
+
+// Pages that were given up and are used again before the file grows: LMDB keeps their numbers in
+// its table 0, each record a list with its length in front.
+static int count_free_pages(struct tables *tables, uint64_t *pages)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+
+    *pages = 0;
+    int code = mdb_txn_begin(tables->environment, NULL, MDB_RDONLY, &txn);
+    if (code != 0)
+        return code;
+    code = mdb_cursor_open(txn, 0, &cursor);
+    if (code == 0) {
+        while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+            size_t count;
+            memcpy(&count, value.mv_data, sizeof count);
+            *pages += count;
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+enum error tables_room(struct tables *tables, uint64_t enough, uint64_t *free_bytes,
+                       uint64_t *total_bytes)
+{
+    struct statvfs disk;
+    MDB_envinfo map;
+    MDB_stat stat;
+    uint64_t pages;
+
+    if (fstatvfs(tables->directory, &disk) != 0)
+        return failed(errno);
+    mdb_env_info(tables->environment, &map);
+    mdb_env_stat(tables->environment, &stat);
+    uint64_t used = ((uint64_t)map.me_last_pgno + 1) * stat.ms_psize;
+    *total_bytes = smaller(map.me_mapsize, (uint64_t)disk.f_blocks * disk.f_frsize);
+    *free_bytes = smaller(map.me_mapsize - used, (uint64_t)disk.f_bavail * disk.f_frsize);
+    if (*free_bytes >= enough)
+        return ERROR_OK;
+    int code = count_free_pages(tables, &pages);
+    *free_bytes += pages * stat.ms_psize;
+    return code == 0 ? ERROR_OK : failed(code);
 }
 
 // ---- Reading transactions ----------------------------------------------------------------------

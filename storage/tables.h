@@ -58,11 +58,17 @@ struct transaction {
     uint64_t mark_bytes;
 };
 
-// Opens an empty environment; files that were there are removed. Errors: IO with a sentence.
+// Opens an empty environment in the files "curlew.mdb" and "curlew.mdb-lock" of the directory; what
+// was in them is removed. Errors: LOCKED (another process has the directory), IO, DISK_FULL, with a
+// sentence.
 enum error tables_open(const char *directory, uint64_t map_bytes, struct tables **tables,
                        struct failure *failure);
 // Removes the files. NULL is allowed; no transaction may be open.
 void tables_close(struct tables *tables);
+
+// See state_room.
+enum error tables_room(struct tables *tables, uint64_t enough, uint64_t *free_bytes,
+                       uint64_t *total_bytes);
 
 // A reading transaction is begun once and then reset and renewed, which is much cheaper.
 enum error transaction_read(struct tables *tables, struct transaction *transaction);

@@ -3,6 +3,7 @@
 without a restart."""
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -123,4 +124,45 @@ def test_a_node_that_fills_the_disk_by_itself_stays_alive(node, disk):
         files = sorted((str(path.relative_to(disk)), path.stat().st_size)
                        for path in disk.rglob('*') if path.is_file())
         pytest.fail(f'no room: {free_bytes(disk)} bytes are free\n{files}\n{node.log()}')
+    node.stop()
+
+
+def test_a_live_directory_that_fills_up_refuses_writes(make, disk, tmp_path):
+    """The tree on a small disk of its own: without a check every restart would fail again."""
+    node = make('--live-dir', disk / 'live', '--disk-reserve-bytes', 16 * MIB,
+                directory=tmp_path / 'data')
+    node.expected_errors = True
+    api = Client(node.start().port)
+    value = os.urandom(MIB // 2)
+    stored = 0
+    for number in range(600):
+        reply = api.put(f'/n{number}', value)
+        if reply.status != 201:
+            break
+        stored += 1
+    expect(reply, 507, 'disk-full')
+    node.kill()
+    api = Client(node.start().port)
+    assert api.data('/n0') == value and api.data(f'/n{stored - 1}') == value
+    for number in range(stored):
+        expect(api.delete(f'/n{number}'), 204)
+    wait_until(lambda: is_writable(api), what='room')
+    node.stop()
+
+
+def test_a_node_logs_a_full_disk_once(make, disk, tmp_path):
+    """A new node finds room for its first segment and for no spare one."""
+    fill(disk, 20 * MIB)
+    node = make('--live-dir', tmp_path / 'live', '--disk-reserve-bytes', 16 * MIB,
+                directory=disk / 'data')
+    node.expected_errors = True
+    api = Client(node.start().port)
+    wait_until(lambda: is_full(api), what='507')
+    lines = len(node.log().splitlines())
+    for _ in range(20):  # 2 s, ten checks of the space
+        expect(api.put('/a', 'y'), 507)
+        time.sleep(0.1)
+    assert len(node.log().splitlines()) - lines <= 2, node.log()
+    (disk / 'ballast').unlink()
+    wait_until(lambda: is_writable(api), what='room')
     node.stop()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting and ending: options, directories that are in use, foreign or damaged."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -225,4 +226,35 @@ def test_ipv6_can_be_listened_on(tmp_path):
     assert found, daemon.log()
     with Wire(int(found.group(1)), b'GET /livez HTTP/1.1\r\nHost: [::1]\r\n\r\n', host='::1') as wire:
         assert wire.response().status == 200
+    daemon.stop()
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_start_that_takes_long(tmp_path, number):
+    daemon = Daemon(tmp_path / 'data')
+    daemon.start()
+    daemon.stop()
+    (daemon.directory / 'checkpoint').mkdir(exist_ok=True)
+    os.mkfifo(daemon.directory / 'checkpoint' / '0000000000000001')  # to open it takes for ever
+    daemon.spawn()
+    daemon.wait_line('msg="starting"')
+    daemon.process.send_signal(number)
+    try:
+        assert daemon.process.wait(10) == 0
+    finally:
+        daemon.kill()
+    (daemon.directory / 'checkpoint' / '0000000000000001').unlink()
+    daemon.start()
+    daemon.stop()
+
+
+def test_connections_fit_the_descriptors(tmp_path):
+    few = ('sh', '-c', 'ulimit -n 200; exec "$@"', 'sh')
+    daemon = Daemon(tmp_path / 'data', prefix=few).start()
+    assert re.search(r'level=warning .*too few file descriptors.* connections=100 ', daemon.log())
+    connections = [socket.create_connection(('127.0.0.1', daemon.port)) for _ in range(140)]
+    connections[-1].settimeout(10)
+    assert connections[-1].recv(64).startswith(b'HTTP/1.1 503 ')
+    for connection in connections:
+        connection.close()
     daemon.stop()

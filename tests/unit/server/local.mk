@@ -6,3 +6,14 @@ tests_unit_server_test_options_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
 tests_unit_server_test_replica_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_replica_SOURCES = tests/unit/server/test_replica.c
 tests_unit_server_test_replica_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+# Reads a journal from the disk in memory of storage's tests.
+check_PROGRAMS += tests/unit/server/test_recovery
+tests_unit_server_test_recovery_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_recovery_SOURCES = tests/unit/server/test_recovery.c
+tests_unit_server_test_recovery_LDADD = tests/lib/libdisk.a $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_keeper
+tests_unit_server_test_keeper_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_keeper_SOURCES = tests/unit/server/test_keeper.c $(STATE_FIXTURE)
+tests_unit_server_test_keeper_LDADD = tests/lib/libdisk.a $(SERVER_LIBS) $(CMOCKA_LIBS)

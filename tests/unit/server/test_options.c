@@ -123,6 +123,42 @@ static void repeatable_options_collect(void **state)
     assert_null(options.allowed_hosts.values[2]);
 }
 
+static void environment_gives_several_values_with_commas(void **state)
+{
+    struct options options;
+    struct failure failure = {0};
+
+    (void)state;
+    setenv("CURLEW_ALLOWED_HOST", "one,two,,three", 1);
+    assert_int_equal(parse(&options, &failure, NULL, NULL), ERROR_OK);
+    assert_int_equal(options.allowed_hosts.count, 3);
+    assert_string_equal(options.allowed_hosts.values[0], "one");
+    assert_string_equal(options.allowed_hosts.values[2], "three");
+    assert_null(options.allowed_hosts.values[3]);
+    assert_int_equal(parse(&options, &failure, "--allowed-host=a", "--allowed-host=b"), ERROR_OK);
+    assert_int_equal(options.allowed_hosts.count, 2);
+    assert_string_equal(options.allowed_hosts.values[0], "a");
+    setenv("CURLEW_ALLOWED_HOST", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", 1);
+    assert_int_equal(parse(&options, &failure, NULL, NULL), ERROR_USAGE);
+    assert_non_null(strstr(failure.text, "CURLEW_ALLOWED_HOST"));
+    unsetenv("CURLEW_ALLOWED_HOST");
+}
+
+static void help_fits_a_terminal(void **state)
+{
+    char *text = NULL;
+    size_t length;
+
+    (void)state;
+    FILE *to = open_memstream(&text, &length);
+    options_help(to);
+    fclose(to);
+    for (char *rest = NULL, *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest))
+        assert_true(strlen(line) <= 80);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +169,8 @@ int main(void)
         cmocka_unit_test(unknown_option_names_the_near_miss),
         cmocka_unit_test(bad_values_are_refused),
         cmocka_unit_test(repeatable_options_collect),
+        cmocka_unit_test(environment_gives_several_values_with_commas),
+        cmocka_unit_test(help_fits_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,9 +129,10 @@ static int setup(void **state)
     struct fixture *fixture = memory_zalloc(sizeof *fixture);
     struct paxos_config config = {.node = 1, .epoch = 1, .voters = {1}, .voter_count = 1};
     struct identity identity = {.node = 1, .boot_count = 4};
+    struct replica_settings settings = {.seed = 1};
     struct replica_ports ports = {.context = fixture, .persist = persist, .apply = apply};
 
-    fixture->replica = replica_new(paxos_new(&config), &identity, &ports);
+    fixture->replica = replica_new(paxos_new(&config), &identity, &settings, &ports);
     *state = fixture;
     return 0;
 }

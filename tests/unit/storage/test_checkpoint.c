@@ -170,7 +170,7 @@ static struct plain_disk *disk_make(void)
 
 static void disk_free(struct plain_disk *disk)
 {
-    assert_int_equal(checkpoint_prune(&disk->disk, 0), ERROR_OK);
+    assert_int_equal(checkpoint_prune(&disk->disk, NULL, 0), ERROR_OK);
     plain_remove(&disk->disk, "checkpoint");
     plain_remove(&disk->disk, "");
     free(disk);
@@ -479,10 +479,27 @@ static void list_is_newest_first_and_removes_leftovers(void **context)
     assert_int_equal(plain_remove(&disk->disk, "checkpoint/00000000000000ff.new"), ERROR_MISSING);
     assert_int_equal(checkpoint_list(&disk->disk, slots, 2, &count), ERROR_OK);
     assert_int_equal(count, 2);
-    assert_int_equal(checkpoint_prune(&disk->disk, 2), ERROR_OK);
+    disk_free(disk);
+}
+
+// The newest file may be a damaged one that was passed over.
+static void prune_keeps_what_is_named(void **context)
+{
+    const paxos_slot kept[] = {3, 1, 0};
+    struct plain_disk *disk = disk_make();
+    struct checkpoint_info info;
+    paxos_slot slots[8];
+    size_t count;
+
+    for (unsigned i = 0; i < 4; i++) {
+        run(*context, op_put("/a", ""));
+        assert_int_equal(write_checkpoint(*context, disk, &info), ERROR_OK);
+    }
+    assert_int_equal(checkpoint_prune(&disk->disk, kept, 3), ERROR_OK);
     assert_int_equal(checkpoint_list(&disk->disk, slots, 8, &count), ERROR_OK);
     assert_int_equal(count, 2);
-    assert_int_equal(slots[1], 3);
+    assert_int_equal(slots[0], 3);
+    assert_int_equal(slots[1], 1);
     disk_free(disk);
 }
 
@@ -580,6 +597,7 @@ int main(void)
         TEST(checkpoint_of_another_cluster_is_foreign),
         TEST(pace_can_stop_the_writing),
         TEST(list_is_newest_first_and_removes_leftovers),
+        TEST(prune_keeps_what_is_named),
         TEST(rows_of_a_wrong_shape_are_refused),
         TEST(nodes_without_a_root_are_refused),
         TEST(rows_out_of_order_are_refused),

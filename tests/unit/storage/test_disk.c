@@ -76,6 +76,18 @@ static void second_opener_is_told_who_holds_the_directory(void **state)
     assert_int_equal(disk_posix_open(real->directory, &real->disk, &failure), ERROR_OK);
 }
 
+// An operator who takes the file for a leftover must not get two writers of one journal.
+static void removed_lock_file_lets_no_second_one_in(void **state)
+{
+    struct real *real = *state;
+    struct disk *second = NULL;
+    struct failure failure;
+
+    assert_int_equal(real->disk->operations->remove(real->disk, "lock"), ERROR_OK);
+    assert_int_equal(disk_posix_open(real->directory, &second, &failure), ERROR_LOCKED);
+    assert_non_null(strstr(failure.text, "is in use by another curlewd"));
+}
+
 static void data_directory_is_private(void **state)
 {
     struct real *real = *state;
@@ -305,6 +317,7 @@ int main(void)
 #define FAKE(name) cmocka_unit_test_setup_teardown(name, setup_fake, teardown_fake)
     const struct CMUnitTest tests[] = {
         REAL(second_opener_is_told_who_holds_the_directory),
+        REAL(removed_lock_file_lets_no_second_one_in),
         REAL(data_directory_is_private),
         cmocka_unit_test(unusable_data_directory_is_named),
         REAL(file_holds_what_was_written),

@@ -22,7 +22,7 @@ static bool has_files(const char *directory)
 {
     char name[80];
 
-    snprintf(name, sizeof name, "%s/data.mdb", directory);
+    snprintf(name, sizeof name, "%s/curlew.mdb", directory);
     return access(name, F_OK) == 0;
 }
 

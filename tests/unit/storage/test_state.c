@@ -158,7 +158,7 @@ static void opening_empties_what_was_there(void **context)
     struct failure failure;
     char name[96];
 
-    snprintf(name, sizeof name, "%s/data.mdb", fixture->directory);
+    snprintf(name, sizeof name, "%s/curlew.mdb", fixture->directory);
     state_close(fixture->state);
     FILE *file = fopen(name, "w");
     assert_non_null(file);
@@ -200,14 +200,46 @@ static void full_map_is_disk_full(void **context)
     free((void *)(uintptr_t)op.data);
 }
 
+static void second_state_in_one_directory_is_refused(void **context)
+{
+    struct fixture *fixture = *context;
+    struct failure failure = {0};
+    struct state *second = NULL;
+
+    assert_int_equal(state_open(fixture->directory, 1 << 24, &second, &failure), ERROR_LOCKED);
+    assert_non_null(strstr(failure.text, fixture->directory));
+    assert_non_null(strstr(failure.text, "--live-dir"));
+    run(fixture, op_put("/a", "the first one goes on"));
+}
+
+// Pages that a removed value gave up count as room, although the file does not shrink.
+static void room_comes_back_when_values_go(void **context)
+{
+    struct fixture *fixture = *context;
+    struct op big = op_make(OP_PUT, "/big");
+    struct state_room before, full, after;
+
+    assert_int_equal(state_room(fixture->state, UINT64_MAX, &before), ERROR_OK);
+    big.data_length = 1 << 20;
+    big.data = memory_zalloc(big.data_length);
+    run(fixture, big);
+    free((void *)(uintptr_t)big.data);
+    assert_int_equal(state_room(fixture->state, UINT64_MAX, &full), ERROR_OK);
+    assert_true(full.free_bytes + (1 << 20) <= before.free_bytes);
+    run(fixture, op_put("/big", ""));
+    run(fixture, op_put("/a", ""));
+    assert_int_equal(state_room(fixture->state, UINT64_MAX, &after), ERROR_OK);
+    assert_true(after.free_bytes >= full.free_bytes + (1 << 20));
+    assert_int_equal(after.total_bytes, before.total_bytes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(failed_commands_equal_ones_that_never_were),
-        TEST(opening_empties_what_was_there),
-        TEST(opening_below_a_missing_directory_says_which),
-        TEST(full_map_is_disk_full),
+        TEST(failed_commands_equal_ones_that_never_were),   TEST(opening_empties_what_was_there),
+        TEST(opening_below_a_missing_directory_says_which), TEST(full_map_is_disk_full),
+        TEST(second_state_in_one_directory_is_refused),     TEST(room_comes_back_when_values_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who leads: ballot leader election as in OmniPaxos (Ng, Haridi, Carbone, EuroSys '23), so that one
+// node with a quorum of links is enough for progress, and a leader that works is not disturbed.
+//
+// In each round a node asks all others; those that answer within the round are its neighbours. A node
+// is happy when its leader answers and is happy itself; a leader is happy while a quorum follows it.
+// An unhappy node whose neighbours are all unhappy, and which has a quorum of them, takes over with a
+// higher ballot. A leader that is not healthy (its disk or its loop is stuck) is not happy.
+#include "base/assert.h"
+#include "paxos/core.h"
+
+enum {
+    URGENT_ROUND_US = 10000, // after the loss of the leader's connection
+    URGENT_ROUNDS = 5,
+    RANK_DELAY_US = 5000,   // between candidates of different claims
+    UNHAPPY_ROUNDS_MAX = 2, // of a leader without a quorum
+    BACK_OFF_MAX = 3,       // doublings
+};
+
+static bool elects(const struct paxos *paxos)
+{
+    for (size_t i = 0; i < paxos->config.voter_count; i++) {
+        if (paxos->config.voters[i] == paxos->config.node)
+            return true;
+    }
+    return false;
+}
+
+static void see_ballot(struct paxos *paxos, struct ballot ballot)
+{
+    if (ballot.round > paxos->round_seen)
+        paxos->round_seen = ballot.round;
+}
+
+// ---- Rounds --------------------------------------------------------------------------------------
+
+static uint64_t round_length_us(const struct paxos *paxos)
+{
+    uint64_t length = paxos->config.heartbeat_us;
+
+    if (paxos->urgent_rounds > 0)
+        return URGENT_ROUND_US < length ? URGENT_ROUND_US : length;
+    return length - length / 5 + paxos->random % (length * 2 / 5 + 1);
+}
+
+static void fill_heartbeat(const struct paxos *paxos, struct paxos_message *message, uint64_t round)
+{
+    message->round = round;
+    message->leader = paxos->leader_ballot;
+    message->happy = paxos->happy;
+    message->promised = paxos->promised;
+    message->log_ballot = paxos->log_ballot;
+    message->last = paxos->log.last;
+    message->decided = paxos->decided;
+}
+
+static void start_round(struct paxos *paxos)
+{
+    paxos->round++;
+    paxos->round_ends_us = paxos->now_us + round_length_us(paxos);
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        paxos->peers[i].replied = false;
+        struct paxos_message *message =
+            paxos__message(paxos, paxos->peers[i].node, MESSAGE_HEARTBEAT, paxos->own);
+        if (message != NULL)
+            fill_heartbeat(paxos, message, paxos->round);
+    }
+}
+
+static bool leads_ballot(const struct paxos *paxos)
+{
+    return paxos->own.round > 0 && ballot_equal(paxos->own, paxos->leader_ballot);
+}
+
+static bool leader_is_happy(const struct paxos *paxos)
+{
+    size_t followers = 1;
+    bool better = false;
+
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        const struct peer *peer = &paxos->peers[i];
+        if (!peer->voter || !peer->replied)
+            continue;
+        followers += !ballot_less(paxos->own, peer->leader);
+        better = better || (ballot_less(paxos->own, peer->leader) && peer->happy);
+    }
+    return paxos->healthy && (followers >= paxos->quorum || better);
+}
+
+static bool follower_is_happy(const struct paxos *paxos, bool heard)
+{
+    if (heard && paxos->leader_ballot.round > 0)
+        return true;
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        const struct peer *peer = &paxos->peers[i];
+        if (peer->replied && peer->happy && ballot_equal(peer->ballot, paxos->leader_ballot))
+            return true;
+    }
+    return false;
+}
+
+// Whether this node may take over: it is healthy, all neighbours are unhappy and they are a quorum.
+static bool may_take_over(const struct paxos *paxos)
+{
+    size_t voters = 1;
+
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        const struct peer *peer = &paxos->peers[i];
+        if (!peer->voter || !peer->replied)
+            continue;
+        if (peer->happy)
+            return false;
+        voters++;
+    }
+    return voters >= paxos->quorum && paxos->healthy && elects(paxos);
+}
+
+// How many neighbours have a better claim to lead, so that the best one asks first.
+static unsigned rank(const struct paxos *paxos)
+{
+    unsigned better = 0;
+
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        const struct peer *peer = &paxos->peers[i];
+        if (!peer->voter || !peer->replied)
+            continue;
+        int order = ballot_compare(peer->log_ballot, paxos->log_ballot);
+        if (order == 0)
+            order = (peer->last > paxos->log.last) - (peer->last < paxos->log.last);
+        if (order == 0)
+            order = peer->node < paxos->config.node ? 1 : -1;
+        better += order > 0;
+    }
+    return better;
+}
+
+static void plan_campaign(struct paxos *paxos, bool urgent)
+{
+    uint64_t delay_us = rank(paxos) * (uint64_t)RANK_DELAY_US;
+
+    if (paxos->preempted > 0 || !urgent)
+        delay_us += paxos->random %
+                    ((paxos->config.heartbeat_us << paxos->preempted) / (urgent ? 1 : 2) + 1);
+    paxos->campaign_us = paxos->now_us + delay_us;
+}
+
+static void count_unhappy_leadership(struct paxos *paxos)
+{
+    if (paxos->role != PAXOS_LEADER || paxos->happy) {
+        paxos->unhappy_rounds = 0;
+        return;
+    }
+    if (++paxos->unhappy_rounds > UNHAPPY_ROUNDS_MAX && paxos->healthy)
+        paxos__step_down(paxos);
+}
+
+static void end_round(struct paxos *paxos)
+{
+    bool urgent = paxos->urgent_rounds > 0;
+    bool heard = paxos->heard_leader_us + paxos->config.heartbeat_us > paxos->now_us && !urgent;
+
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        const struct peer *peer = &paxos->peers[i];
+        if (peer->replied && ballot_less(paxos->leader_ballot, peer->ballot))
+            paxos->leader_ballot = peer->ballot;
+    }
+    paxos->happy = leads_ballot(paxos) ? leader_is_happy(paxos) : follower_is_happy(paxos, heard);
+    count_unhappy_leadership(paxos);
+    if (urgent)
+        paxos->urgent_rounds--;
+    if (paxos->happy)
+        paxos->urgent_rounds = 0;
+    if (!paxos->happy && may_take_over(paxos)) {
+        if (paxos->campaign_us == 0)
+            plan_campaign(paxos, urgent);
+    } else {
+        paxos->campaign_us = 0;
+    }
+    start_round(paxos);
+}
+
+static bool all_have_replied(const struct paxos *paxos)
+{
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        const struct peer *peer = &paxos->peers[i];
+        if (peer->voter && !peer->replied && peer->node != paxos->leader_ballot.node)
+            return false;
+    }
+    return true;
+}
+
+// ---- Events --------------------------------------------------------------------------------------
+
+void paxos__election_start(struct paxos *paxos)
+{
+    see_ballot(paxos, paxos->promised);
+    paxos->leader_ballot = paxos->promised;
+    if (paxos->peer_count == 0) {
+        paxos__campaign(paxos);
+        return;
+    }
+    paxos->urgent_rounds = URGENT_ROUNDS;
+    start_round(paxos);
+}
+
+void paxos__election_tick(struct paxos *paxos)
+{
+    if (paxos->round_ends_us == 0)
+        return;
+    if (paxos->campaign_us != 0 && paxos->now_us >= paxos->campaign_us) {
+        paxos->campaign_us = 0;
+        paxos->urgent_rounds = 0;
+        paxos__campaign(paxos);
+    }
+    if (paxos->now_us >= paxos->round_ends_us)
+        end_round(paxos);
+}
+
+void paxos__on_heartbeat(struct paxos *paxos, const struct paxos_message *message)
+{
+    bool leads = message->ballot.round > 0 && ballot_equal(message->ballot, message->leader);
+    struct paxos_message *reply =
+        paxos__message(paxos, message->from, MESSAGE_HEARTBEAT_REPLY, paxos->own);
+
+    if (reply != NULL)
+        fill_heartbeat(paxos, reply, message->round);
+    see_ballot(paxos, message->ballot);
+    see_ballot(paxos, message->leader);
+    if (!leads || ballot_less(message->ballot, paxos->promised))
+        return;
+    paxos->leader_unhappy = !message->happy;
+    paxos__follow(paxos, message->ballot);
+    if (!ballot_equal(message->ballot, paxos->log_ballot) ||
+        !ballot_equal(message->ballot, paxos->promised)) {
+        paxos__request_prepare(paxos, message->from);
+        return;
+    }
+    paxos__learn_decided(paxos, message->decided);
+}
+
+void paxos__on_heartbeat_reply(struct paxos *paxos, const struct paxos_message *message)
+{
+    struct peer *peer = paxos__peer(paxos, message->from);
+
+    see_ballot(paxos, message->promised);
+    see_ballot(paxos, message->leader);
+    if (message->round != paxos->round)
+        return;
+    peer->replied = true;
+    peer->happy = message->happy;
+    peer->ballot = message->ballot;
+    peer->leader = message->leader;
+    peer->log_ballot = message->log_ballot;
+    peer->last = message->last;
+    peer->decided = message->decided;
+    if (paxos->urgent_rounds > 0 && all_have_replied(paxos))
+        end_round(paxos);
+}
+
+void paxos__on_peer_down(struct paxos *paxos, uint16_t node)
+{
+    if (paxos->round_ends_us == 0 || leads_ballot(paxos) || node != paxos->leader_ballot.node)
+        return;
+    paxos->happy = false;
+    paxos->heard_leader_us = 0;
+    paxos->urgent_rounds = URGENT_ROUNDS;
+    start_round(paxos);
+}
+
+void paxos__follow(struct paxos *paxos, struct ballot ballot)
+{
+    see_ballot(paxos, ballot);
+    if (ballot_less(ballot, paxos->leader_ballot))
+        return;
+    if (ballot_less(paxos->leader_ballot, ballot))
+        paxos->leader_unhappy = false;
+    paxos->leader_ballot = ballot;
+    if (paxos->leader_unhappy)
+        return;
+    paxos->heard_leader_us = paxos->now_us;
+    paxos->happy = true;
+    paxos->campaign_us = 0;
+    if (!ballot_equal(ballot, paxos->own))
+        paxos->preempted = 0;
+}
+
+void paxos__preempted(struct paxos *paxos, struct ballot ballot)
+{
+    see_ballot(paxos, ballot);
+    if (paxos->preempted < BACK_OFF_MAX)
+        paxos->preempted++;
+    paxos->happy = false;
+    paxos__step_down(paxos);
+}
+
+uint64_t paxos__election_deadline_us(const struct paxos *paxos)
+{
+    if (paxos->round_ends_us == 0)
+        return UINT64_MAX;
+    if (paxos->campaign_us != 0 && paxos->campaign_us < paxos->round_ends_us)
+        return paxos->campaign_us;
+    return paxos->round_ends_us;
+}

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bugs on purpose: each must be caught by the simulator, or the simulator is worth nothing. The sources
+are copied with every mutation built in beside the original; the environment variable CURLEW_MUTANT
+chooses one when the program starts, so one binary holds them all. Nothing of this is shipped.
+
+  mutants.py sources              the sources that are mutated
+  mutants.py generate SRC OUT     writes the mutated copies into OUT, '/' in names becoming '_'
+  mutants.py run SIM [SECONDS]    runs the simulator on each mutant until it is caught; SECONDS at most
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+E, S = 'expression', 'statement'
+
+# (name, file, kind, original text, which must occur once, and what the mutant does instead)
+MUTANTS = [
+    ('promise_before_it_is_durable', 'paxos/acceptor.c', S, 'fill_claim(paxos, &note->promise);',
+     'fill_claim(paxos, &note->promise); note->promised = false;'
+     ' if (paxos->output->message_count < PAXOS_MESSAGES_OUT_MAX)'
+     ' paxos->output->messages[paxos->output->message_count++] = note->promise;'),
+    ('vote_before_it_is_durable', 'paxos/acceptor.c', S,
+     'append_from(paxos, message, same);\n        paxos__note(paxos)->accepted = true;',
+     'append_from(paxos, message, same); struct paxos_message *vote ='
+     ' paxos__message(paxos, message->from, MESSAGE_ACCEPTED, message->ballot);'
+     ' if (vote != NULL) { vote->last = paxos->log.last; vote->hash = paxos->log.last_hash; }'),
+    ('own_vote_before_it_is_durable', 'paxos/replication.c', E,
+     'ballot_equal(paxos->durable_ballot, paxos->own) ? paxos->durable : 0', 'paxos->log.last'),
+    ('quorum_too_small', 'paxos/paxos.c', E, 'config->voter_count / 2 + 1', '(config->voter_count + 1) / 2'),
+    ('vote_of_another_ballot_counts', 'paxos/replication.c', E,
+     '!ballot_equal(message->ballot, paxos->own) ||\n        message->last > paxos->log.last',
+     'message->last > paxos->log.last'),
+    ('best_log_by_length_alone', 'paxos/proposer.c', E, 'ballot_compare(peer->log_ballot, log_ballot)', '0'),
+    ('own_log_is_always_best', 'paxos/proposer.c', E, 'best_promise(paxos)', '(const struct peer *)NULL'),
+    ('decided_missing_is_overlooked', 'paxos/proposer.c', E,
+     'decided > (winner != NULL ? winner->last : paxos->log.last)', 'false'),
+    ('promise_to_a_lower_ballot', 'paxos/acceptor.c', S, '', None),
+    ('sync_of_a_lower_ballot', 'paxos/acceptor.c', S, '', None),
+    ('accept_of_a_ballot_that_is_not_the_logs', 'paxos/acceptor.c', S,
+     'paxos__request_prepare(paxos, message->from);\n        return;\n    }\n    yield_to',
+     None),
+    ('durability_by_slot', 'paxos/paxos.c', S, 'if (note->last > slot)\n            note->last = slot;', '(void)note;'),
+    ('executes_what_is_not_durable', 'paxos/paxos.c', E,
+     'paxos->decided < paxos->durable ? paxos->decided : paxos->durable', 'paxos->decided'),
+    ('decided_of_a_log_that_is_not_ours', 'paxos/election.c', S,
+     'paxos__request_prepare(paxos, message->from);\n        return;',
+     'paxos__request_prepare(paxos, message->from);'),
+    ('learn_raises_the_logs_ballot', 'paxos/acceptor.c', S, 'learn->ballot = message->ballot;',
+     'learn->ballot = message->ballot; paxos->log_ballot = paxos->promised;'),
+    ('learn_does_not_raise_the_promise', 'paxos/acceptor.c', E,
+     'ballot_less(paxos->promised, message->ballot)', 'false'),
+    ('teaches_what_is_not_decided', 'paxos/replication.c', E,
+     'count_entries(paxos, peer->decided + 1, paxos->decided)',
+     'count_entries(paxos, peer->decided + 1, paxos->log.last)'),
+    ('follower_keeps_its_whole_log', 'paxos/replication.c', E,
+     'keep < paxos->log.last ? keep : paxos->log.last',
+     'peer->last < paxos->log.last ? peer->last : paxos->log.last'),
+    ('differences_are_overlooked', 'paxos/acceptor.c', S, '*differs = true;', '*differs = false;'),
+    ('read_before_the_first_entry', 'paxos/reads.c', E,
+     'paxos->decided > paxos->start_slot ? paxos->decided : paxos->start_slot', 'paxos->decided'),
+    ('read_without_a_round', 'paxos/reads.c', E,
+     '1 + (size_t)__builtin_popcount(paxos->check_acks) >= paxos->quorum', 'true'),
+    ('read_round_of_any_number', 'paxos/reads.c', E, 'message->round != paxos->check_round', 'false'),
+    ('read_answer_of_an_earlier_question', 'server/replica.c', E,
+     'output->reads[i].read != replica->asked_number', 'false'),
+    ('read_before_it_is_executed', 'server/replica.c', E, 'read->slot <= status.applied', 'true'),
+    ('recovery_executes_everything', 'paxos/recovery.c', S, '*from = *to = 0;', '*from = *to = 0; decided = paxos->log.last;'),
+    ('command_runs_twice', 'storage/execute.c', E, 'origin.sequence == progress.next',
+     'origin.sequence <= progress.next'),
+    ('gap_is_executed', 'storage/execute.c', E, 'origin.sequence == progress.next', 'origin.sequence >= progress.next'),
+    ('says_not_applied_of_what_was_sent', 'server/replica.c', S,
+     'answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);\n    answer_expired_reads',
+     None),
+    ('nothing_is_sent_again', 'server/replica.c', S, 'replica->sent = oldest;\n    replica->progress_ns', None),
+    ('journal_without_a_flush', 'storage/journal.c', E, 'operations->sync(journal->file)', 'ERROR_OK'),
+    ('always_happy', 'paxos/election.c', S, 'count_unhappy_leadership(paxos);\n    if',
+     None),
+    ('leader_without_a_quorum_is_happy', 'paxos/election.c', E, 'followers >= paxos->quorum || better', 'true'),
+    ('nothing_is_retransmitted', 'paxos/replication.c', E,
+     'paxos->now_us < peer->heard_us + paxos->config.retransmit_us', 'true'),
+    ('candidate_never_asks_again', 'paxos/proposer.c', E,
+     'paxos->now_us < paxos->sent_us + paxos->config.heartbeat_us / 2', 'true'),
+    ('first_decision_before_the_log_is_synced', 'paxos/paxos.c', S, 'paxos->durable_ballot = note->log_ballot;',
+     'paxos->durable_ballot = paxos->promised;'),
+    ('promise_is_forgotten_in_the_journal', 'paxos/acceptor.c', S,
+     'paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
+     'paxos__record(paxos, RECORD_PROMISE)->ballot = paxos->output->scalars.promised;'),
+]
+
+# Mutants whose text is easier to give as a whole.
+WHOLE = {
+    'promise_to_a_lower_ballot': (
+        'void paxos__on_prepare(struct paxos *paxos, const struct paxos_message *message)\n{\n    if (',
+        'void paxos__on_prepare(struct paxos *paxos, const struct paxos_message *message)\n{\n    if (!MUTANT && '),
+    'sync_of_a_lower_ballot': (
+        '    paxos_slot end = message->slot + message->entry_count;\n    bool differs;\n\n    if (ballot_less(',
+        '    paxos_slot end = message->slot + message->entry_count;\n    bool differs;\n\n    if (!MUTANT && ballot_less('),
+    'accept_of_a_ballot_that_is_not_the_logs': (
+        'paxos__request_prepare(paxos, message->from);\n        return;\n    }\n    yield_to',
+        'if (MUTANT && ballot_equal(message->ballot, paxos->promised)) paxos->log_ballot = message->ballot;\n'
+        '        else {\n        paxos__request_prepare(paxos, message->from);\n        return;\n        }\n    }\n    yield_to'),
+    'says_not_applied_of_what_was_sent': (
+        'answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);\n    answer_expired_reads',
+        'answer(replica, submission, MUTANT ? ERROR_NO_LEADER : ERROR_OUTCOME_UNKNOWN, NULL);\n    answer_expired_reads'),
+    'nothing_is_sent_again': (
+        'replica->sent = oldest;\n    replica->progress_ns',
+        'if (!MUTANT) replica->sent = oldest;\n    replica->progress_ns'),
+    'always_happy': (
+        'count_unhappy_leadership(paxos);\n    if', 'if (MUTANT) paxos->happy = true;\n    count_unhappy_leadership(paxos);\n    if'),
+}
+MUTANTS = [mutant for mutant in MUTANTS if mutant[4] is not None or mutant[0] in WHOLE]
+
+
+def sources():
+    return sorted({mutant[1] for mutant in MUTANTS})
+
+
+def replace_once(text, original, replacement, name):
+    if text.count(original) != 1:
+        sys.exit(f'{name}: the original occurs {text.count(original)} times: {original!r}')
+    return text.replace(original, replacement)
+
+
+def mutated(text, file):
+    groups = {}
+    for number, (name, where, kind, original, replacement) in enumerate(MUTANTS, 1):
+        if where != file:
+            continue
+        chosen = f'(mutant_chosen == {number})'
+        if name in WHOLE:
+            original, whole = WHOLE[name]
+            text = replace_once(text, original, whole.replace('MUTANT', chosen), name)
+        else:
+            groups.setdefault((kind, original), []).append((name, chosen, replacement))
+    for (kind, original), variants in groups.items():
+        whole = f'({original})' if kind == E else f'{{ {original} }}'
+        for _, chosen, replacement in variants:
+            whole = (f'({chosen} ? ({replacement}) : {whole})' if kind == E
+                     else f'{{ if {chosen} {{ {replacement} }} else {whole} }}')
+        text = replace_once(text, original, whole, variants[0][0])
+    return 'extern int mutant_chosen;\n' + text
+
+
+def generate(source, out):
+    out.mkdir(parents=True, exist_ok=True)
+    for file in sources():
+        (out / file.replace('/', '_')).write_text(mutated((source / file).read_text(), file))
+
+
+def run(simulator, seconds):
+    alive = []
+    for number, mutant in enumerate(MUTANTS, 1):
+        caught = None
+        started = time.monotonic()
+        for mode in ('safety', 'liveness', 'power'):
+            left = seconds - (time.monotonic() - started)
+            if left <= 0:
+                break
+            result = subprocess.run([simulator, '--mode', mode, '--seed', '1', '--seconds', str(max(1, left / 2))],
+                                    capture_output=True, text=True, env={**os.environ, 'CURLEW_MUTANT': str(number)})
+            if result.returncode != 0:
+                caught = (mode, (result.stdout + result.stderr).strip().splitlines()[-1:])
+                break
+        if caught is None:
+            alive.append(mutant[0])
+        print(f'{number:3} {mutant[0]:45} {time.monotonic() - started:6.1f} s  {caught or "SURVIVED"}', flush=True)
+    print(f'{len(MUTANTS) - len(alive)} passed, {len(alive)} failed')
+    return 1 if alive else 0
+
+
+def main():
+    command = sys.argv[1:] or ['']
+    if command[0] == 'sources':
+        print(' '.join(sources()))
+    elif command[0] == 'generate':
+        generate(pathlib.Path(command[1]), pathlib.Path(command[2]))
+    elif command[0] == 'run':
+        sys.exit(run(command[1], float(command[2]) if len(command) > 2 else 20))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == '__main__':
+    main()
