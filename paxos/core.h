@@ -74,7 +74,7 @@ struct paxos {
     uint16_t fetching_from; // CANDIDATE: whose entries are awaited, 0 = nobody's
     paxos_slot fetching_to;
     struct hash128 fetching_hash; // chain hash there
-    paxos_slot start_slot;        // LEADER: slot of the LEADER_START entry of its ballot
+    paxos_slot start_slot;        // LEADER: slot of the LEADER_START entry of its ballot, 0 before it
     struct ballot adopted_ballot; // LEADER: log_ballot of the log that was adopted ...
     paxos_slot adopted_last;      // ... and its end
     bool transferring;            // LEADER: proposes nothing more, waits for a follower to be level
@@ -181,11 +181,13 @@ void paxos__on_promise(struct paxos *paxos, const struct paxos_message *message)
 void paxos__on_reject(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_entries(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_transfer(struct paxos *paxos, const struct paxos_message *message);
+void paxos__start_ballot(struct paxos *paxos);
 void paxos__proposer_tick(struct paxos *paxos);
 
 void paxos__propose(struct paxos *paxos, struct blob *value);
 void paxos__append_own(struct paxos *paxos, enum entry_type type, struct blob *value);
 void paxos__sync_peer(struct paxos *paxos, struct peer *peer);
+void paxos__send_to_synced(struct paxos *paxos);
 void paxos__send_entries(struct paxos *paxos, struct peer *peer);
 void paxos__on_accepted(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_nack(struct paxos *paxos, const struct paxos_message *message);

@@ -195,6 +195,7 @@ static void on_applied(struct paxos *paxos, paxos_slot slot)
 {
     ASSERT(slot > paxos->log.applied && slot <= paxos->applying);
     paxos_log_advance(&paxos->log, slot, paxos->peer_count > 0 ? LOG_RETAINED_MAX : 0);
+    paxos__start_ballot(paxos);
 }
 
 static void on_message(struct paxos *paxos, const struct paxos_message *message)
@@ -338,7 +339,8 @@ void paxos_status(const struct paxos *paxos, struct paxos_status *status)
         .last = paxos->log.last,
         .decided = paxos->decided,
         .applied = paxos->log.applied,
-        .serving = paxos->role == PAXOS_LEADER && paxos->log.applied >= paxos->start_slot,
+        .serving = paxos->role == PAXOS_LEADER && paxos->start_slot != 0 &&
+                   paxos->log.applied >= paxos->start_slot,
     };
 }
 

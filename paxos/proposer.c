@@ -72,6 +72,39 @@ static void ask_for_promises(struct paxos *paxos)
 
 // ---- Adoption ------------------------------------------------------------------------------------
 
+// The first entry of the ballot. When the adopted log fills the window it has to wait until some of it
+// is decided and executed; until then the ballot proposes and serves nothing.
+void paxos__start_ballot(struct paxos *paxos)
+{
+    if (paxos->role != PAXOS_LEADER || paxos->start_slot != 0 || paxos__room(paxos) == 0 ||
+        !paxos__may_persist(paxos))
+        return;
+    struct blob *empty = blob_new(0);
+    paxos__append_own(paxos, ENTRY_LEADER_START, empty);
+    blob_unref(empty);
+    paxos->start_slot = paxos->log.last;
+    paxos__send_to_synced(paxos);
+}
+
+static void become_leader(struct paxos *paxos, struct ballot from_ballot)
+{
+    paxos->adopted_ballot = from_ballot;
+    paxos->adopted_last = paxos->log.last;
+    paxos->role = PAXOS_LEADER;
+    paxos->leader = paxos->config.node;
+    paxos->fetching_from = 0;
+    paxos->preempted = 0;
+    paxos->start_slot = 0;
+    paxos->leading_since_us = paxos->now_us;
+    paxos->leading_since_log_us = paxos->log_time_us;
+    paxos__start_ballot(paxos);
+    for (size_t i = 0; i < paxos->peer_count; i++) {
+        paxos->peers[i].match = 0;
+        if (paxos->peers[i].promised)
+            paxos__sync_peer(paxos, &paxos->peers[i]);
+    }
+}
+
 // The ballot's log is what the best claim of a quorum holds, and then the first entry of its own. SYNC
 // and all entries are one unit, so log_ballot never names a ballot whose adopted log is not wholly
 // here. entries: what is to follow keep.
@@ -79,33 +112,18 @@ static void adopt(struct paxos *paxos, struct ballot from_ballot, paxos_slot kee
                   const struct entry *entries, uint32_t count)
 {
     struct hash128 hash = paxos_log_hash(&paxos->log, keep);
-    struct blob *empty = blob_new(0);
 
     paxos__truncate(paxos, keep);
     struct paxos_record *sync = paxos__record(paxos, RECORD_SYNC);
     sync->ballot = paxos->own;
     sync->slot = keep;
     sync->hash = hash;
-    sync->count = count + 1;
+    sync->count = count;
     paxos->log_ballot = paxos->own;
     for (uint32_t i = 0; i < count; i++)
         paxos__append(paxos, &entries[i]);
-    paxos->adopted_ballot = from_ballot;
-    paxos->adopted_last = paxos->log.last;
-    paxos->role = PAXOS_LEADER;
-    paxos->leader = paxos->config.node;
-    paxos->fetching_from = 0;
-    paxos->preempted = 0;
-    paxos->leading_since_us = paxos->now_us;
-    paxos->leading_since_log_us = paxos->log_time_us;
-    paxos__append_own(paxos, ENTRY_LEADER_START, empty);
-    paxos->start_slot = paxos->log.last;
-    blob_unref(empty);
-    for (size_t i = 0; i < paxos->peer_count; i++) {
-        paxos->peers[i].match = 0;
-        if (paxos->peers[i].promised)
-            paxos__sync_peer(paxos, &paxos->peers[i]);
-    }
+    paxos__note(paxos)->accepted = true;
+    become_leader(paxos, from_ballot);
 }
 
 static void fetch(struct paxos *paxos)
@@ -171,7 +189,7 @@ static void try_to_lead(struct paxos *paxos)
         return;
     }
     if (winner == NULL) {
-        if (paxos__room(paxos) > 0 && paxos__may_persist(paxos))
+        if (paxos__may_persist(paxos))
             adopt(paxos, paxos->log_ballot, paxos->log.last, NULL, 0);
         return;
     }
@@ -244,7 +262,7 @@ void paxos__on_entries(struct paxos *paxos, const struct paxos_message *message)
         paxos__fault(paxos, PAXOS_HISTORY_DIFFERS);
         return;
     }
-    if (paxos->fetching_to + 1 > paxos->log.applied + paxos->config.window ||
+    if (paxos->fetching_to > paxos->log.applied + paxos->config.window ||
         !paxos__may_persist(paxos))
         return; // asked for again when there is room
     adopt(paxos, winner->log_ballot, keep, message->entries + same, message->entry_count - same);

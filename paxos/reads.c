@@ -80,7 +80,7 @@ static bool add(struct paxos *paxos, uint16_t node, uint64_t number)
 {
     paxos_slot slot = paxos->decided > paxos->start_slot ? paxos->decided : paxos->start_slot;
 
-    if (paxos->read_count == READS_MAX)
+    if (paxos->read_count == READS_MAX || paxos->start_slot == 0)
         return false;
     paxos->reads[paxos->read_count++] = (struct read){.node = node, .number = number, .slot = slot};
     start_check(paxos);

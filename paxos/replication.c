@@ -40,8 +40,8 @@ void paxos__append_own(struct paxos *paxos, enum entry_type type, struct blob *v
 bool paxos_can_propose(const struct paxos *paxos, size_t value_length)
 {
     ASSERT(value_length <= PAXOS_VALUE_MAX);
-    if (paxos->role != PAXOS_LEADER || paxos->transferring || paxos__room(paxos) == 0 ||
-        !paxos__may_persist(paxos))
+    if (paxos->role != PAXOS_LEADER || paxos->start_slot == 0 || paxos->transferring ||
+        paxos__room(paxos) == 0 || !paxos__may_persist(paxos))
         return false;
     return paxos->log.open_bytes == 0 ||
            paxos->log.open_bytes + value_length <= PAXOS_WINDOW_BYTES_MAX;
@@ -55,6 +55,12 @@ void paxos__propose(struct paxos *paxos, struct blob *value)
     }
     paxos__append_own(paxos, ENTRY_BATCH, value);
     paxos->output->proposed = paxos->log.last;
+    paxos__send_to_synced(paxos);
+}
+
+// The newest entry goes to every follower that has been sent all before it.
+void paxos__send_to_synced(struct paxos *paxos)
+{
     for (size_t i = 0; i < paxos->peer_count; i++) {
         if (paxos->peers[i].synced && paxos->peers[i].next == paxos->log.last)
             paxos__send_entries(paxos, &paxos->peers[i]);
@@ -113,7 +119,8 @@ void paxos__sync_peer(struct paxos *paxos, struct peer *peer)
     paxos_slot keep = may_keep(paxos, peer);
 
     peer->heard_us = paxos->now_us;
-    if (!paxos_log_knows(&paxos->log, keep) || paxos->log.last - keep > MESSAGE_ENTRIES_MAX) {
+    if (!paxos_log_knows(&paxos->log, keep) || paxos->log.last - keep > MESSAGE_ENTRIES_MAX ||
+        paxos->log.last > peer->decided + paxos->config.window) {
         teach(paxos, peer);
         return;
     }
@@ -151,8 +158,8 @@ void paxos__on_prepare_request(struct paxos *paxos, const struct paxos_message *
 {
     struct peer *peer = paxos__peer(paxos, message->from);
 
-    if (paxos->role == PAXOS_FOLLOWER)
-        return;
+    if (paxos->role == PAXOS_FOLLOWER || ballot_less(paxos->durable_promise, paxos->own))
+        return; // the ballot is not even ours to use before its promise is durable
     if (ballot_less(paxos->own, message->promised)) {
         paxos__preempted(paxos, message->promised);
         return;

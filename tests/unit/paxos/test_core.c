@@ -107,7 +107,6 @@ static void leader_writes_sync_and_first_entry_as_one_unit(void **state)
     persisted(fixture, 1);
     assert_int_equal(fixture->output->record_count, 2);
     assert_int_equal(fixture->output->records[0].type, RECORD_SYNC);
-    assert_int_equal(fixture->output->records[0].count, 1);
     assert_int_equal(fixture->output->records[1].entry.type, ENTRY_LEADER_START);
     assert_int_equal(fixture->output->apply_from, 0);
 }
