@@ -254,6 +254,41 @@ static void what_recovery_reports_survives_a_later_power_loss(void **state)
     assert_int_equal(fixture->recovered.count, 3);
 }
 
+// ---- What may be executed before a group is taken in -------------------------------------------
+
+static enum error note_settled(void *context, paxos_slot settled, struct failure *failure)
+{
+    struct history *history = context;
+
+    (void)failure;
+    history->start.decided = settled; // of the last group in the end
+    return ERROR_OK;
+}
+
+// Its decided mark counts the entries that the group itself puts in the place of others.
+static void group_settles_nothing_that_it_replaces(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history history = {0};
+    struct journal_handler handler = history_handler(&history);
+
+    handler.group_begin = note_settled;
+    fixture_fill(fixture, 3, 10);
+    fixture_sync(fixture, 5, 1, 2);
+    fixture_entry(fixture, 10);
+    fixture_entry(fixture, 10);
+    fixture->group_before.decided = 3;
+    assert_int_equal(fixture_flush(fixture), ERROR_OK);
+    fixture_close(fixture);
+    fixture->identity.boot_count++;
+    assert_int_equal(journal_open_sized(fixture->disk, &fixture->identity, &handler,
+                                        fixture->segment_bytes, &fixture->journal,
+                                        &fixture->failure),
+                     ERROR_OK);
+    assert_int_equal(history.start.decided, 1);
+    history_deinit(&history);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -264,6 +299,7 @@ int main(void)
         TEST(flush_number_is_used_again_by_later_boots),
         TEST(repair_may_be_interrupted),
         TEST(nothing_acknowledged_is_lost_wherever_a_crash_hits),
+        TEST(group_settles_nothing_that_it_replaces),
         TEST(what_recovery_reports_survives_a_later_power_loss),
     };
 
