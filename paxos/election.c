@@ -69,7 +69,7 @@ static void start_round(struct paxos *paxos)
 
 static bool leads_ballot(const struct paxos *paxos)
 {
-    return paxos->own.round > 0 && ballot_equal(paxos->own, paxos->leader_ballot);
+    return paxos->role != PAXOS_FOLLOWER && ballot_equal(paxos->own, paxos->leader_ballot);
 }
 
 static bool leader_is_happy(const struct paxos *paxos)
