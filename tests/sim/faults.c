@@ -64,6 +64,8 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->clients = choose_between(choices, 1, 8);
     swarm->keys = choose_between(choices, 1, 6);
     swarm->faults_ns = choose_between(choices, 1, 5) * SECOND_NS;
+    if (world->mode == MODE_QUIET)
+        swarm->faults_ns += 2 * SECOND_NS;
     swarm->window = windows[choose(choices, sizeof windows / sizeof windows[0])];
     swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;

@@ -191,6 +191,7 @@ static const char *pending(const struct world *world)
 
     for (size_t i = 0; i < world->swarm.nodes; i++) {
         const struct node *node = &world->nodes[i];
+        served |= node->up && node->status.serving;
         if ((world->core & 1u << i) == 0)
             continue;
         if (!node->up)
@@ -199,7 +200,6 @@ static const char *pending(const struct world *world)
             return "a node of the core has not executed everything";
         if (replica_outstanding(node->replica) > 0)
             return "a submission is not answered";
-        served |= node->status.serving;
     }
     if (world->core != 0 && !served)
         return "nobody leads";

@@ -56,7 +56,6 @@ const char *sim_mode_name(enum sim_mode mode);
     E(APPLIED, applied, apply_on_applied)       /* a: slot */                                      \
     E(BULK, bulk, bulk_on_check)                /* the bulk thread looks around */                 \
     E(CATCH_UP, catch_up, bulk_on_catch_up)     /* a: node id, b: slot */                          \
-    E(INSTALL, install, bulk_on_install)        /* data: struct transfer */                        \
     E(START, start, node_on_start)              /* the process is started again */                 \
     E(CLIENT, client, workload_on_client)       /* a: client */                                    \
     E(FAULT, fault, faults_on_due)              /* the next fault */                               \
@@ -143,7 +142,6 @@ struct oracle;
     N(REFUSED_STARTS, refused_starts)                                                              \
     N(CHECKPOINTS, checkpoints)                                                                    \
     N(LEARNS, learns)                                                                              \
-    N(INSTALLS, installs)                                                                          \
     N(CAMPAIGNS, campaigns)                                                                        \
     N(LEADERS, leaders)                                                                            \
     N(SLOTS, slots_decided)                                                                        \
