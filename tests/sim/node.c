@@ -90,6 +90,8 @@ static void port_send(void *context, uint16_t to, const void *data, size_t lengt
                   message.log_ballot.node, message.slot, message.entry_count, message.last,
                   message.decided, message.round, message.happy);
         paxos_message_release(&message);
+    } else {
+        world_log(node->world, node, "-> n%u forwards %zu bytes", to, length);
     }
     network_send(node->world, node->id, to, data, length);
 }

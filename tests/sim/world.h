@@ -105,6 +105,7 @@ struct swarm {
     uint32_t duplicates;
     uint32_t late_duplicates; // of the duplicates: much later
     uint32_t corruption;
+    bool reorders;     // packets overtake each other; else a link is first in, first out
     uint64_t flush_ns; // mean duration of a flush
     uint32_t slow_flush;
     uint64_t apply_ns;
@@ -170,6 +171,8 @@ struct world {
     struct workload *workload;
     struct oracle *oracle;
     bool healing;       // faults are over
+    bool in_part;       // only the core is healed
+    bool whole_core;    // ... and has no link to the rest, so all of it must converge
     uint32_t core;      // set of node indexes that must make progress once healing
     uint64_t *counters; // COUNT_COUNT, of all runs
     uint64_t digest;    // of everything that happened
