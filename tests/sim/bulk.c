@@ -4,9 +4,10 @@
 
 #include "base/memory.h"
 #include "tests/sim/node.h"
+#include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
-enum { CHECKPOINTS_KEPT = 2, SPARES = 1 };
+enum { SPARES = 1 };
 
 #define LOOK_NS (50 * MILLISECOND_NS)
 
@@ -30,7 +31,8 @@ static bool keep_going(void *context, uint64_t bytes)
 
 static enum error trim(struct node *node)
 {
-    enum error error = checkpoint_prune(node->disk, CHECKPOINTS_KEPT);
+    paxos_slot kept[] = {node->newest_checkpoint, node->older_checkpoint};
+    enum error error = checkpoint_prune(node->disk, kept, 2);
 
     if (error == ERROR_OK)
         error = journal_trim(node->journal, node->older_checkpoint);
@@ -86,14 +88,22 @@ void bulk_request(struct node *node, uint16_t to, paxos_slot from)
             .kind = EVENT_CATCH_UP, .node = node->index, .run = node->run, .a = to, .b = from});
 }
 
+// The journal holds what was decided, and so does the oracle: the entries are taken from there.
 void bulk_on_catch_up(struct world *world, struct event *event)
 {
-    (void)world;
-    (void)event;
-}
+    enum { ENTRIES_MAX = 64 };
+    struct node *node = &world->nodes[event->node];
+    struct entry entries[ENTRIES_MAX];
+    struct buffer frame = {0};
+    size_t most = 1 + choose(choices_of(world), ENTRIES_MAX);
+    size_t count = 0;
 
-void bulk_on_install(struct world *world, struct event *event)
-{
-    (void)world;
-    (void)event;
+    for (paxos_slot slot = event->b; slot <= node->status.applied && count < most; slot++)
+        entries[count++] = *oracle_entry(world, slot);
+    if (count == 0)
+        return;
+    world_count(world, COUNT_LEARNS);
+    replica_make_learn(node->replica, (uint16_t)event->a, entries, count, &frame);
+    network_send(world, node->id, (uint16_t)event->a, frame.data, frame.length);
+    buffer_deinit(&frame);
 }

@@ -64,6 +64,8 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->clients = choose_between(choices, 1, 8);
     swarm->keys = choose_between(choices, 1, 6);
     swarm->faults_ns = choose_between(choices, 1, 5) * SECOND_NS;
+    if (world->mode == MODE_QUIET)
+        swarm->faults_ns += 2 * SECOND_NS;
     swarm->window = windows[choose(choices, sizeof windows / sizeof windows[0])];
     swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
@@ -85,6 +87,7 @@ static void draw_faults(struct world *world)
     swarm->loss = sometimes(world, 200000);
     swarm->duplicates = sometimes(world, 300000);
     swarm->late_duplicates = sometimes(world, 500000);
+    swarm->reorders = choose(choices, 3) == 2;
     swarm->corruption = sometimes(world, 20000);
     swarm->slow_flush = sometimes(world, 50000);
     swarm->fault_interval_ns = choose_between(choices, 30, 1000) * MILLISECOND_NS;
@@ -392,7 +395,7 @@ void faults_on_power(struct world *world, struct event *event)
 
 // ---- Healing -----------------------------------------------------------------------------------
 
-// The core: all that can work or, in liveness mode, a random quorum of them.
+// The core: all that can work, or a random quorum of them.
 static void choose_core(struct world *world)
 {
     uint32_t able = 0;
@@ -404,7 +407,7 @@ static void choose_core(struct world *world)
             count++;
         }
     }
-    while (world->mode == MODE_LIVENESS && count > world_quorum(world)) {
+    while (world->in_part && count > world_quorum(world)) {
         uint32_t out = choose(&world->choices, (uint32_t)world->swarm.nodes);
         if ((able >> out & 1) == 0)
             continue;
@@ -414,14 +417,19 @@ static void choose_core(struct world *world)
     world->core = able;
 }
 
+// Links between the core and the rest stay as they are (half-open, say), or are cut, so that the core
+// is on its own.
 static void heal_links(struct world *world)
 {
+    bool alone = world->in_part && world->whole_core;
+
     for (uint16_t a = 0; a < world->swarm.nodes; a++) {
         for (uint16_t b = 0; b < world->swarm.nodes; b++) {
-            if ((world->core >> a & 1) != 0 && (world->core >> b & 1) != 0)
+            size_t inside = (world->core >> a & 1) + (world->core >> b & 1);
+            if (inside == 2 || !world->in_part)
                 network_cut(world, a, b, false);
-            else if (world->mode == MODE_SAFETY)
-                network_cut(world, a, b, false);
+            else if (inside == 1 && alone)
+                network_cut(world, a, b, true);
         }
     }
 }
@@ -438,10 +446,12 @@ static void heal_node(struct world *world, struct node *node)
         node_restart_later(node, MILLISECOND_NS + choose(&world->choices, 1000) * MICROSECOND_NS);
 }
 
-void faults_end(struct world *world)
+void faults_end(struct world *world, bool in_part)
 {
     world->healing = true;
+    world->in_part = in_part;
     choose_core(world);
+    world->whole_core = !in_part || choose(&world->choices, 3) < 2;
     world_log(world, NULL, "healing: core=%x", world->core);
     heal_links(world);
     for (size_t i = 0; i < world->swarm.nodes; i++) {

@@ -7,8 +7,8 @@
 // Draws the limits and the mix.
 void swarm_draw(struct world *world, size_t nodes);
 void faults_start(struct world *world);
-// Everything heals, or in liveness mode a random quorum.
-void faults_end(struct world *world);
+// Everything heals, or (liveness) only a random quorum.
+void faults_end(struct world *world, bool in_part);
 void faults_on_due(struct world *world, struct event *event);
 void faults_on_power(struct world *world, struct event *event);
 void faults_on_heal(struct world *world, struct event *event);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine under the code that is simulated, in the place of base/random.c, base/clock.c and
-// base/log.c: randomness is a choice, time is the world's, log lines are part of --log full. And the
-// calls that give the nodes of a simulation their limits (see local.mk for --wrap).
+// base/log.c: randomness is a choice, time is the world's, log lines are part of --log full.
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "storage/journal_format.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/node.h"
 
@@ -83,32 +81,4 @@ const char *log_quote(char into[LOG_QUOTED_MAX], const char *text)
 {
     snprintf(into, LOG_QUOTED_MAX, "\"%s\"", text);
     return into;
-}
-
-enum error __wrap_journal_open(struct disk *disk, const struct identity *identity,
-                               const struct journal_handler *handler, struct journal **journal,
-                               struct failure *failure);
-enum error __wrap_journal_open(struct disk *disk, const struct identity *identity,
-                               const struct journal_handler *handler, struct journal **journal,
-                               struct failure *failure)
-{
-    return journal_open_sized(disk, identity, handler, world_current->swarm.segment_bytes, journal,
-                              failure);
-}
-
-struct paxos *__real_paxos_new(const struct paxos_config *config);
-struct paxos *__wrap_paxos_new(const struct paxos_config *config);
-struct paxos *__wrap_paxos_new(const struct paxos_config *config)
-{
-    const struct swarm *swarm = &world_current->swarm;
-    struct paxos_config changed = *config;
-
-    changed.boot = world_current->nodes[config->node - 1].identity.boot_count;
-    changed.voter_count = swarm->nodes;
-    for (size_t i = 0; i < swarm->nodes; i++)
-        changed.voters[i] = (uint16_t)(i + 1);
-    changed.window = swarm->window;
-    changed.heartbeat_us = swarm->heartbeat_us;
-    changed.retransmit_us = swarm->retransmit_us;
-    return __real_paxos_new(&changed);
 }

@@ -23,6 +23,7 @@ struct network {
     bool cut[NODES_MAX][NODES_MAX];
     uint32_t connection[NODES_MAX][NODES_MAX]; // symmetric
     uint32_t known_run[NODES_MAX][NODES_MAX];  // [receiver][sender]: newest run heard of
+    uint64_t last_ns[NODES_MAX][NODES_MAX];    // when the last packet arrives
 };
 
 void network_make(struct world *world)
@@ -45,7 +46,20 @@ static uint64_t delay_of(struct world *world, bool late)
     return delay_ns;
 }
 
-// Every copy travels on its own, so packets overtake each other.
+// In order, as on one connection, unless this network reorders.
+static uint64_t arrival_delay(struct world *world, const struct packet *packet, bool late)
+{
+    uint64_t *last_ns = &world->network->last_ns[packet->from][packet->to];
+    uint64_t delay_ns = delay_of(world, late);
+
+    if (world->swarm.reorders || late)
+        return delay_ns;
+    if (*last_ns > world->now_ns + delay_ns)
+        delay_ns = *last_ns - world->now_ns;
+    *last_ns = world->now_ns + delay_ns;
+    return delay_ns;
+}
+
 static void dispatch(struct world *world, const struct packet *packet, bool late)
 {
     size_t size = sizeof *packet + packet->length;
@@ -58,7 +72,7 @@ static void dispatch(struct world *world, const struct packet *packet, bool late
         world_count(world, COUNT_CORRUPTED);
     }
     world_schedule(
-        world, delay_of(world, late),
+        world, arrival_delay(world, packet, late),
         (struct event){
             .kind = EVENT_DELIVER, .node = packet->to, .run = packet->to_run, .data = copy});
 }

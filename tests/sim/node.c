@@ -7,13 +7,15 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/random.h"
+#include "server/forward.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
 enum { CLOCK_ONE = 1 << 20 };
 
-#define FAR_FUTURE_NS (10000 * SECOND_NS)
+#define TICK_NS       (100 * MILLISECOND_NS) // as the core loop's
 #define WALL_START_MS ((uint64_t)1700000000000)
 
 // ---- Clock -------------------------------------------------------------------------------------
@@ -38,8 +40,7 @@ uint64_t node_real_delay_ns(const struct node *node, uint64_t at_ns)
 
     if (at_ns <= now_ns)
         return 0;
-    uint64_t far_ns = at_ns - now_ns < FAR_FUTURE_NS ? at_ns - now_ns : FAR_FUTURE_NS;
-    return far_ns * CLOCK_ONE / node->rate + 1;
+    return (at_ns - now_ns) * CLOCK_ONE / node->rate + 1;
 }
 
 static void set_clock(struct node *node)
@@ -78,7 +79,8 @@ static void port_send(void *context, uint16_t to, const void *data, size_t lengt
 
     if (node->dying)
         return;
-    if (paxos_message_decode(data, length, &message) == ERROR_OK) {
+    if (*(const uint8_t *)data == FRAME_PAXOS &&
+        paxos_message_decode((const uint8_t *)data + 1, length - 1, &message) == ERROR_OK) {
         oracle_sent(node, &message);
         world_log(node->world, node,
                   "-> n%u %s b=%" PRIu64 ".%u p=%" PRIu64 ".%u lb=%" PRIu64 ".%u slot=%" PRIu64
@@ -88,6 +90,8 @@ static void port_send(void *context, uint16_t to, const void *data, size_t lengt
                   message.log_ballot.node, message.slot, message.entry_count, message.last,
                   message.decided, message.round, message.happy);
         paxos_message_release(&message);
+    } else {
+        world_log(node->world, node, "-> n%u forwards %zu bytes", to, length);
     }
     network_send(node->world, node->id, to, data, length);
 }
@@ -98,6 +102,15 @@ static void port_catch_up(void *context, uint16_t to, paxos_slot from)
 
     if (!node->dying)
         bulk_request(node, to, from);
+}
+
+static void port_fault(void *context, enum paxos_fault fault)
+{
+    struct node *node = context;
+
+    world_fail(node->world, SIM_CORRECTNESS, "fault", "node %u: %s", node->id,
+               fault == PAXOS_DECIDED_MISSING ? "something decided is missing"
+                                              : "another history is decided");
 }
 
 // ---- Steps -------------------------------------------------------------------------------------
@@ -114,23 +127,38 @@ void node_wake(struct node *node)
 static void set_timer(struct node *node)
 {
     uint64_t due_ns = replica_deadline_ns(node->replica);
+    uint64_t latest_ns = local_ns(node) + TICK_NS;
 
-    if (due_ns == node->timer_at_ns && node->timer != 0)
+    if (due_ns > latest_ns)
+        due_ns = latest_ns;
+    if (node->timer_at_ns != 0 && due_ns >= node->timer_at_ns)
         return;
     node->timer_at_ns = due_ns;
     node->timer++;
-    uint64_t delay_ns = node_real_delay_ns(node, due_ns);
-    if (delay_ns > FAR_FUTURE_NS / 2)
-        return;
     world_schedule(
-        node->world, delay_ns,
+        node->world, node_real_delay_ns(node, due_ns),
         (struct event){
             .kind = EVENT_TICK, .node = node->index, .run = node->run, .a = node->timer});
 }
 
+static void log_change(struct node *node, const struct paxos_status *before)
+{
+    static const char *const roles[] = {"follower", "candidate", "leader"};
+    const struct paxos_status *status = &node->status;
+
+    if (before->role != status->role || before->leader != status->leader ||
+        before->serving != status->serving)
+        world_log(node->world, node, "is %s, leader n%u, ballot %" PRIu64 ".%u%s",
+                  roles[status->role], status->leader, status->ballot.round, status->ballot.node,
+                  status->serving ? ", serves" : "");
+}
+
 void node_stepped(struct node *node)
 {
+    struct paxos_status before = node->status;
+
     replica_status(node->replica, &node->status);
+    log_change(node, &before);
     oracle_stepped(node);
     set_timer(node);
 }
@@ -179,6 +207,23 @@ static enum error boot_identity(struct node *node, struct failure *failure)
     return error;
 }
 
+static struct recovery_settings settings_of(const struct world *world)
+{
+    const struct swarm *swarm = &world->swarm;
+    struct recovery_settings settings = {
+        .segment_bytes = swarm->segment_bytes,
+        .config = {.epoch = 1,
+                   .voter_count = swarm->nodes,
+                   .window = swarm->window,
+                   .heartbeat_us = swarm->heartbeat_us,
+                   .retransmit_us = swarm->retransmit_us},
+    };
+
+    for (size_t i = 0; i < swarm->nodes; i++)
+        settings.config.voters[i] = (uint16_t)(i + 1);
+    return settings;
+}
+
 static enum error recover(struct node *node, struct recovery_result *result,
                           struct failure *failure)
 {
@@ -186,8 +231,9 @@ static enum error recover(struct node *node, struct recovery_result *result,
 
     if (error == ERROR_OK)
         error = state_open("", 0, &node->state, failure);
+    struct recovery_settings settings = settings_of(node->world);
     if (error == ERROR_OK)
-        error = recovery_run(node->disk, &node->identity, node->state, result, failure);
+        error = recovery_run(node->disk, &node->identity, &settings, node->state, result, failure);
     return error;
 }
 
@@ -197,12 +243,15 @@ static void plug_in(struct node *node, const struct recovery_result *result)
                                   .persist = port_persist,
                                   .apply = port_apply,
                                   .send = port_send,
-                                  .catch_up = port_catch_up};
+                                  .catch_up = port_catch_up,
+                                  .fault = port_fault};
+    struct replica_settings settings = {.heartbeat_us = node->world->swarm.heartbeat_us,
+                                        .seed = random_u64()};
 
     node->journal = result->journal;
     node->newest_checkpoint = result->checkpoint.position.applied;
     node->older_checkpoint = result->older_checkpoint;
-    node->replica = replica_new(result->paxos, &node->identity, &ports);
+    node->replica = replica_new(result->paxos, &node->identity, &settings, &ports);
 }
 
 static void close_storage(struct node *node)
@@ -311,14 +360,10 @@ void node_restart_later(struct node *node, uint64_t delay_ns)
 
 // ---- End ---------------------------------------------------------------------------------------
 
-// Whoever waits for an answer never gets one: a deadline far away brings them all out.
+// Whoever waits for an answer gets none: see `dying`.
 static void end_process(struct node *node)
 {
-    struct replica_time far = node_time(node);
-
     node->dying = true;
-    far.monotonic_ns += FAR_FUTURE_NS;
-    replica_tick(node->replica, far);
     replica_free(node->replica);
     node->replica = NULL;
     flush_abandon(node);

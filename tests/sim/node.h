@@ -109,4 +109,3 @@ void bulk_start(struct node *node);
 void bulk_request(struct node *node, uint16_t to, paxos_slot from);
 void bulk_on_check(struct world *world, struct event *event);
 void bulk_on_catch_up(struct world *world, struct event *event);
-void bulk_on_install(struct world *world, struct event *event);

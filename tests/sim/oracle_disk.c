@@ -105,6 +105,8 @@ void oracle_sent(struct node *node, const struct paxos_message *message)
     }
 }
 
+#define QUIET_NS (2 * SECOND_NS) // until then a quiet cluster has found its leader
+
 // ---- Leaders -----------------------------------------------------------------------------------
 
 static struct leadership *find_leadership(struct oracle *oracle, struct ballot ballot)
@@ -138,7 +140,7 @@ void oracle_stepped(struct node *node)
     oracle->leaders[oracle->leader_count++] =
         (struct leadership){.ballot = status->ballot, .run = node->run};
     world_count(node->world, COUNT_LEADERS);
-    if (node->world->mode == MODE_QUIET && oracle->leader_count > 1)
+    if (node->world->mode == MODE_QUIET && node->world->now_ns > QUIET_NS)
         world_fail(node->world, SIM_CORRECTNESS, "quiet",
                    "node %u leads although nothing happened to the leader before", node->id);
 }

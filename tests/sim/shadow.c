@@ -46,20 +46,6 @@ static bool append(struct shadow *shadow, const struct entry *entry)
     return true;
 }
 
-// Slots at or below the base cannot be compared.
-static bool learn(struct shadow *shadow, const struct entry *entry)
-{
-    shadow->learning--;
-    if (entry->slot <= shadow->base)
-        return true;
-    if (entry->slot <= shadow->last) {
-        if (hash128_equal(hash_at(shadow, entry->slot), entry->hash))
-            return true;
-        shadow->last = entry->slot - 1;
-    }
-    return append(shadow, entry);
-}
-
 static bool keep(struct shadow *shadow, const struct paxos_record *record)
 {
     if (record->slot < shadow->base || record->slot > shadow->last ||
@@ -75,11 +61,32 @@ static void raise_promise(struct shadow *shadow, struct ballot ballot)
         shadow->promised = ballot;
 }
 
-static void install(struct shadow *shadow, const struct paxos_record *record)
+// 11: LEARN drops only what hangs on a value that is not the decided one.
+static bool append_any(struct shadow *shadow, const struct entry *entry)
 {
+    bool learns_what_it_drops = shadow->drops && hash128_equal(shadow->dropped, entry->hash);
+
+    shadow->drops = false;
+    return !learns_what_it_drops && append(shadow, entry);
+}
+
+static bool learn(struct shadow *shadow, const struct paxos_record *record)
+{
+    shadow->drops = record->slot >= shadow->base && record->slot < shadow->last;
+    if (shadow->drops)
+        shadow->dropped = hash_at(shadow, record->slot + 1);
     raise_promise(shadow, record->ballot);
-    shadow->base = shadow->last = record->slot;
-    shadow->base_hash = record->hash;
+    return keep(shadow, record);
+}
+
+// 11: nothing is dropped within a ballot.
+static bool sync(struct shadow *shadow, const struct paxos_record *record)
+{
+    if (ballot_compare(record->ballot, shadow->promised) < 0 ||
+        (ballot_compare(record->ballot, shadow->log_ballot) == 0 && record->slot < shadow->last))
+        return false;
+    shadow->promised = shadow->log_ballot = record->ballot;
+    return keep(shadow, record);
 }
 
 bool shadow_record(struct shadow *shadow, const struct paxos_record *record)
@@ -91,20 +98,11 @@ bool shadow_record(struct shadow *shadow, const struct paxos_record *record)
         raise_promise(shadow, record->ballot);
         return true;
     case RECORD_APPEND:
-        return shadow->learning > 0 ? learn(shadow, &record->entry)
-                                    : append(shadow, &record->entry);
+        return append_any(shadow, &record->entry);
     case RECORD_SYNC:
-        if (ballot_compare(record->ballot, shadow->promised) < 0 || !keep(shadow, record))
-            return false;
-        shadow->promised = shadow->log_ballot = record->ballot;
-        return true;
+        return sync(shadow, record);
     case RECORD_LEARN:
-        raise_promise(shadow, record->ballot);
-        shadow->learning = record->count;
-        return true;
-    case RECORD_INSTALL:
-        install(shadow, record);
-        return true;
+        return learn(shadow, record);
     case RECORD_CHECKPOINT:
         return true;
     }

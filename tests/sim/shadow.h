@@ -16,9 +16,9 @@ struct shadow {
     paxos_slot last;
     struct hash128 *hashes; // of base + 1 .. last
     size_t capacity;
-    paxos_slot decided; // highest mark
-    // LEARN under way: its entries replace what differs.
-    uint32_t learning;
+    paxos_slot decided;     // highest mark
+    bool drops;             // LEARN: the next entry replaces one ...
+    struct hash128 dropped; // ... with this hash
 };
 
 void shadow_deinit(struct shadow *shadow);

@@ -317,6 +317,7 @@ static void send(struct world *world, struct client *client)
         return;
     }
     struct replica_time now = node_time(node);
+    world_log(world, node, "client %u %s", client->index, operation->read ? "reads" : "writes");
     struct request *request = memory_zalloc(sizeof *request);
     request->node = node;
     request->client = client;

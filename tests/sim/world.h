@@ -56,7 +56,6 @@ const char *sim_mode_name(enum sim_mode mode);
     E(APPLIED, applied, apply_on_applied)       /* a: slot */                                      \
     E(BULK, bulk, bulk_on_check)                /* the bulk thread looks around */                 \
     E(CATCH_UP, catch_up, bulk_on_catch_up)     /* a: node id, b: slot */                          \
-    E(INSTALL, install, bulk_on_install)        /* data: struct transfer */                        \
     E(START, start, node_on_start)              /* the process is started again */                 \
     E(CLIENT, client, workload_on_client)       /* a: client */                                    \
     E(FAULT, fault, faults_on_due)              /* the next fault */                               \
@@ -106,6 +105,7 @@ struct swarm {
     uint32_t duplicates;
     uint32_t late_duplicates; // of the duplicates: much later
     uint32_t corruption;
+    bool reorders;     // packets overtake each other; else a link is first in, first out
     uint64_t flush_ns; // mean duration of a flush
     uint32_t slow_flush;
     uint64_t apply_ns;
@@ -143,7 +143,6 @@ struct oracle;
     N(REFUSED_STARTS, refused_starts)                                                              \
     N(CHECKPOINTS, checkpoints)                                                                    \
     N(LEARNS, learns)                                                                              \
-    N(INSTALLS, installs)                                                                          \
     N(CAMPAIGNS, campaigns)                                                                        \
     N(LEADERS, leaders)                                                                            \
     N(SLOTS, slots_decided)                                                                        \
@@ -172,6 +171,8 @@ struct world {
     struct workload *workload;
     struct oracle *oracle;
     bool healing;       // faults are over
+    bool in_part;       // only the core is healed
+    bool whole_core;    // ... and has no link to the rest, so all of it must converge
     uint32_t core;      // set of node indexes that must make progress once healing
     uint64_t *counters; // COUNT_COUNT, of all runs
     uint64_t digest;    // of everything that happened
