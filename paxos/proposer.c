@@ -176,6 +176,18 @@ static size_t count_promises(const struct paxos *paxos, paxos_slot *decided)
     return count;
 }
 
+// The winner is too far ahead to be caught up with: it has to lead, we learn from it.
+static void forfeit(struct paxos *paxos)
+{
+    struct paxos_message *message =
+        paxos__message(paxos, paxos->fetching_from, MESSAGE_TRANSFER, paxos->own);
+
+    if (message != NULL)
+        message->last = paxos->log.last;
+    paxos__step_down(paxos);
+    paxos->happy = false;
+}
+
 static void try_to_lead(struct paxos *paxos)
 {
     paxos_slot decided;
@@ -196,7 +208,10 @@ static void try_to_lead(struct paxos *paxos)
     paxos->fetching_from = winner->node;
     paxos->fetching_to = winner->last;
     paxos->fetching_hash = winner->last_hash;
-    fetch(paxos);
+    if (winner->last > paxos->log.applied + paxos->config.window)
+        forfeit(paxos);
+    else
+        fetch(paxos);
 }
 
 void paxos__promise_durable(struct paxos *paxos)
@@ -285,18 +300,6 @@ void paxos__on_transfer(struct paxos *paxos, const struct paxos_message *message
         return;
     paxos->campaign_us = 0;
     paxos__campaign(paxos);
-}
-
-// The winner's log does not reach back to ours: it has to lead, we learn from it.
-static void forfeit(struct paxos *paxos)
-{
-    struct paxos_message *message =
-        paxos__message(paxos, paxos->fetching_from, MESSAGE_TRANSFER, paxos->own);
-
-    if (message != NULL)
-        message->last = paxos->log.last;
-    paxos__step_down(paxos);
-    paxos->happy = false;
 }
 
 void paxos__on_nack(struct paxos *paxos, const struct paxos_message *message)
