@@ -208,7 +208,7 @@ static void try_to_lead(struct paxos *paxos)
     paxos->fetching_from = winner->node;
     paxos->fetching_to = winner->last;
     paxos->fetching_hash = winner->last_hash;
-    if (winner->last > paxos->log.applied + paxos->config.window)
+    if (winner->last > paxos->log.applied + PAXOS_WINDOW)
         forfeit(paxos);
     else
         fetch(paxos);
@@ -228,13 +228,17 @@ void paxos__on_promise(struct paxos *paxos, const struct paxos_message *message)
 
     if (paxos->role == PAXOS_FOLLOWER || !ballot_equal(message->ballot, paxos->own))
         return;
+    bool same = peer->promised && ballot_equal(peer->log_ballot, message->log_ballot) &&
+                peer->last == message->last && peer->decided == message->decided;
     peer->log_ballot = message->log_ballot;
     peer->last = message->last;
     peer->last_hash = message->hash;
     peer->decided = message->decided;
     if (paxos->role == PAXOS_LEADER) {
         peer->promised = true;
-        paxos__sync_peer(paxos, peer);
+        // What did not help just now would only go in a circle: the tick sends it again.
+        if (!same || paxos->now_us >= peer->heard_us + paxos->config.retransmit_us)
+            paxos__sync_peer(paxos, peer);
     } else if (!peer->promised) {
         peer->promised = true;
         try_to_lead(paxos);
@@ -277,8 +281,7 @@ void paxos__on_entries(struct paxos *paxos, const struct paxos_message *message)
         paxos__fault(paxos, PAXOS_HISTORY_DIFFERS);
         return;
     }
-    if (paxos->fetching_to > paxos->log.applied + paxos->config.window ||
-        !paxos__may_persist(paxos))
+    if (paxos->fetching_to > paxos->log.applied + PAXOS_WINDOW || !paxos__may_persist(paxos))
         return; // asked for again when there is room
     adopt(paxos, winner->log_ballot, keep, message->entries + same, message->entry_count - same);
 }
