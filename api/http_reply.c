@@ -32,13 +32,11 @@ static void set(struct MHD_Response *response, const char *name, const char *val
     add(response, name, value);
 }
 
-static uint64_t position_of(const struct request *request)
+static uint64_t current_position(const struct request *request)
 {
     const struct api_backend *backend = &request->service->backend;
     struct node_status status = {0};
 
-    if (request->reply.has_zxid)
-        return request->reply.zxid;
     backend->status(backend->context, &status);
     return status.zxid;
 }
@@ -47,9 +45,10 @@ static uint64_t position_of(const struct request *request)
 static void set_changing(struct MHD_Response *response, const struct request *request)
 {
     const struct reply *reply = &request->reply;
+    uint64_t position = reply->has_zxid ? reply->zxid : current_position(request);
     char zxid[DECIMAL_MAX + 1];
 
-    *decimal_put(zxid, position_of(request)) = '\0';
+    *decimal_put(zxid, position) = '\0';
     set(response, "X-Zxid", zxid);
     set(response, "X-Request-Id", request->id);
     if (reply->etag[0] != '\0')
