@@ -212,12 +212,12 @@ static enum error build(const struct scan *scan, uint32_t depth, struct json_obj
 enum error json_parse(const void *text, size_t length, uint32_t depth,
                       struct json_document **document, struct problem *problem)
 {
-    struct scan scan = {.start = text, .at = text, .end = (const char *)text + length};
     struct json_object *root = NULL;
 
     *document = NULL;
     if (length == 0)
         return problem_set(problem, ERROR_BAD_JSON, "the body is empty; it must be JSON");
+    struct scan scan = {.start = text, .at = text, .end = (const char *)text + length};
     if (length >= INT_MAX || !utf8_valid(text, length))
         return problem_set(problem, ERROR_BAD_JSON, "the JSON text is not UTF-8");
     while (scan.at < scan.end && scan.wrong == NULL)
