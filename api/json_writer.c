@@ -108,7 +108,7 @@ static const uint8_t *put_escape(struct json_writer *json, const uint8_t *at, co
 void json_text(struct json_writer *json, const void *text, size_t length)
 {
     const uint8_t *at = text;
-    const uint8_t *end = at + length;
+    const uint8_t *end = length > 0 ? at + length : at;
 
     separate(json);
     buffer_reserve(json->into, length + 2);

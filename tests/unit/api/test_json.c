@@ -25,6 +25,7 @@ static void writer_escapes_what_json_demands(void **state)
 {
     (void)state;
     assert_written("", 0, "\"\"");
+    assert_written(NULL, 0, "\"\"");
     assert_written("a/b", 3, "\"a/b\"");
     assert_written("\"\\\b\f\n\r\t", 7, "\"\\\"\\\\\\b\\f\\n\\r\\t\"");
     assert_written("\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\x7f\"");
