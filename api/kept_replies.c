@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A table with one place per hash of a shape: a reply is nearly always sent, and given back, before
-// the worker makes the next one.
+// A table of stacks by the hash of a shape. Reads are sent, and their replies given back, one by one;
+// of writes that were parked a whole group is under way at once.
 #include "api/kept_replies.h"
 
 #include <stdlib.h>
@@ -8,10 +8,15 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
-enum { PLACES = 64 };
+enum {
+    PLACES = 64,
+    KEPT_MAX = 128, // replies; some 2 KiB each
+};
 
 struct kept_replies {
-    struct kept_reply *places[PLACES];
+    struct kept_reply *places[PLACES]; // the top of each stack
+    size_t count;                      // in all stacks
+    size_t hand;                       // the place that makes room next
 };
 
 struct kept_replies *kept_replies_new(void)
@@ -19,20 +24,24 @@ struct kept_replies *kept_replies_new(void)
     return memory_zalloc(sizeof(struct kept_replies));
 }
 
-static void reply_free(struct kept_reply *reply)
+static void empty_place(struct kept_replies *kept, size_t place)
 {
-    MHD_destroy_response(reply->response);
-    free(reply);
+    struct kept_reply *reply;
+
+    while ((reply = kept->places[place]) != NULL) {
+        kept->places[place] = reply->next;
+        kept->count--;
+        MHD_destroy_response(reply->response);
+        free(reply);
+    }
 }
 
 void kept_replies_free(struct kept_replies *kept)
 {
     if (kept == NULL)
         return;
-    for (size_t i = 0; i < PLACES; i++) {
-        if (kept->places[i] != NULL)
-            reply_free(kept->places[i]);
-    }
+    for (size_t place = 0; place < PLACES; place++)
+        empty_place(kept, place);
     free(kept);
 }
 
@@ -66,14 +75,17 @@ static struct kept_reply *reply_new(const struct reply_shape *shape)
 struct kept_reply *kept_replies_take(struct kept_replies *kept, const struct reply_shape *shape,
                                      bool *fresh)
 {
-    struct kept_reply **place = place_of(kept, shape);
-    struct kept_reply *reply = *place;
+    struct kept_reply **link = place_of(kept, shape);
 
     ASSERT(shape->length <= KEPT_REPLY_BYTES_MAX);
-    *fresh = reply == NULL || !same_shape(&reply->shape, shape);
+    while (*link != NULL && !same_shape(&(*link)->shape, shape))
+        link = &(*link)->next;
+    struct kept_reply *reply = *link;
+    *fresh = reply == NULL;
     if (*fresh)
         return reply_new(shape);
-    *place = NULL;
+    *link = reply->next;
+    kept->count--;
     return reply;
 }
 
@@ -81,7 +93,9 @@ void kept_replies_give(struct kept_replies *kept, struct kept_reply *reply)
 {
     struct kept_reply **place = place_of(kept, &reply->shape);
 
-    if (*place != NULL)
-        reply_free(*place);
+    while (kept->count >= KEPT_MAX)
+        empty_place(kept, kept->hand++ % PLACES);
+    reply->next = *place;
     *place = reply;
+    kept->count++;
 }

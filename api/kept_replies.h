@@ -21,6 +21,7 @@ struct reply_shape {
 };
 
 struct kept_reply {
+    struct kept_reply *next; // while it is kept
     struct reply_shape shape;
     struct MHD_Response *response;
     uint8_t body[]; // shape.length bytes, for the response alone

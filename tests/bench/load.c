@@ -93,7 +93,7 @@ static size_t number_request(struct load *load)
     char *at = load->request + load->front_length;
 
     if (load->numbered) {
-        at += sprintf(at, "%u", draw(load));
+        at += snprintf(at, 12, "%u", draw(load));
         memcpy(at, load->tail, load->tail_length);
     }
     return (size_t)(at - load->request) + load->tail_length;
