@@ -147,23 +147,28 @@ def idle_connections(port, count):
 
 
 def many_connections(directory, count):
-    server = curlewd(f"{directory}/connections")
-    request(server.port, "PUT", "/v1/znodes/w", b"")
-
-    def put():
-        return load(server.port, 64, "PUT", "/v1/znodes/w/k%u?parents", 100, keys=10000)
-
-    alone = [put() for _ in range(ROUNDS)]
-    before_mib = server.resident_mib()
-    opened = idle_connections(server.port, count)
-    row(f"{count:,} idle connections, RSS of each", (server.resident_mib() - before_mib) * 1024 / count, "KiB")
-    beside = [put() for _ in range(ROUNDS)]
-    for name, key, unit in (("writes at 64 connections", "rate", "req/s"), ("write p99", "p99_us", "us")):
-        with_idle, without = (statistics.median(one[key] for one in runs) for runs in (beside, alone))
-        row(f"  {name}, with and without them", with_idle, unit, without, with_idle / without)
+    servers = [curlewd(f"{directory}/crowded"), curlewd(f"{directory}/quiet")]
+    for server in servers:
+        request(server.port, "PUT", "/v1/znodes/w", b"")
+        load(server.port, 64, "PUT", "/v1/znodes/w/k%u?parents", 100, keys=10000)
+    crowded = servers[0]
+    before_mib = crowded.resident_mib()
+    opened = idle_connections(crowded.port, count)
+    row(f"{count:,} idle connections, RSS of each", (crowded.resident_mib() - before_mib) * 1024 / count, "KiB")
+    side_by_side("  writes with and without them", servers, "/v1/znodes/w/k%u?parents", keys=10000)
     for one in opened:
         one.close()
-    server.stop()
+    for server in servers:
+        server.stop()
+
+
+def side_by_side(name, servers, path, keys):
+    """Throughput and p99 of writes at 64 connections to two servers in turn."""
+    results = [[load(server.port, 64, "PUT", path, 100, seconds=2 * SECONDS, keys=keys) for server in servers]
+               for _ in range(ROUNDS)]
+    for what, key, unit in (("rate", "rate", "req/s"), ("p99", "p99_us", "us")):
+        ours, other = (statistics.median(result[key] for result in column) for column in zip(*results))
+        row(f"{name}: {what}", ours, unit, other, ours / other)
 
 
 def fill(port, nodes):
@@ -180,11 +185,7 @@ def live_directories(directory, memory):
     for server in servers:
         request(server.port, "PUT", "/v1/znodes/w", b"")
         fill(server.port, 100000)
-    results = [[load(server.port, 64, "PUT", "/v1/znodes/w/k%u", 100, seconds=2 * SECONDS) for server in servers]
-               for _ in range(ROUNDS)]
-    for name, key, unit in (("rate", "rate", "req/s"), ("p99", "p99_us", "us")):
-        beside, apart = (statistics.median(result[key] for result in column) for column in zip(*results))
-        row(f"random writes, live dir on disk and tmpfs: {name}", beside, unit, apart, beside / apart)
+    side_by_side("random writes, live dir on disk and tmpfs", servers, "/v1/znodes/w/k%u", keys=100000)
     for server in servers:
         server.stop()
 
