@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 
+#include "api/kept_replies.h"
 #include "api/request.h"
 #include "api/worker.h"
 
@@ -24,6 +25,8 @@ struct connection {
     void *handle; // of the HTTP library
     struct worker *worker;
     struct worker_resume resume; // while it is resumed
+    struct kept_replies *kept;   // of the worker
+    struct kept_reply *used;     // one of those, while it is sent; NULL usually
     int fd;
     union {
         struct sockaddr any;

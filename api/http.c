@@ -39,6 +39,7 @@ static const uint64_t ns_per_ms = 1000000;
 struct lane {
     struct http *http;
     struct worker *worker;
+    struct kept_replies *kept;
 };
 
 struct http {
@@ -140,7 +141,7 @@ static enum MHD_Result answer_head(struct connection *connection, const char *me
         return MHD_YES;
     if (!connection_enter(connection, PHASE_READING, PHASE_BUSY))
         return MHD_NO;
-    return http_reply_queue(connection->handle, request);
+    return http_reply_queue(connection->handle, request, connection->kept, &connection->used);
 }
 
 static enum MHD_Result take_body(struct connection *connection, const char *data, size_t length)
@@ -172,7 +173,7 @@ static enum MHD_Result answer(struct connection *connection)
             return MHD_YES;
     }
     ASSERT(request->reply.status != STATUS_NONE);
-    return http_reply_queue(connection->handle, request);
+    return http_reply_queue(connection->handle, request, connection->kept, &connection->used);
 }
 
 static enum MHD_Result handle(void *context, struct MHD_Connection *handle_, const char *url,
@@ -223,6 +224,9 @@ static void end_request(void *context, struct MHD_Connection *handle_, void **st
         return;
     if (connection->parked)
         leave_park(connection);
+    if (connection->used != NULL)
+        kept_replies_give(connection->kept, connection->used);
+    connection->used = NULL;
     bool counted = connection->counted;
     request_reset(&connection->request);
     connection->head_seen = connection->counted = false;
@@ -249,6 +253,7 @@ static void notice_connection(void *context, struct MHD_Connection *handle_, voi
         connection = connections_open(&http->connections, fd, address);
         connection->owner = http;
         connection->worker = lane->worker;
+        connection->kept = lane->kept;
         *socket_context = connection;
     } else if (connection != NULL) {
         admission_leave(http->admission, &connection->address.any);
@@ -322,6 +327,7 @@ static bool start_lanes(struct http *http)
         struct MHD_Daemon *daemon = start_daemon(lane);
         if (daemon == NULL)
             return false;
+        lane->kept = kept_replies_new();
         lane->worker = worker_start(daemon, &events);
         http->lane_count++;
     }
@@ -330,8 +336,11 @@ static bool start_lanes(struct http *http)
 
 static void stop_lanes(struct http *http)
 {
-    while (http->lane_count > 0)
-        worker_stop(http->lanes[--http->lane_count].worker);
+    while (http->lane_count > 0) {
+        struct lane *lane = &http->lanes[--http->lane_count];
+        worker_stop(lane->worker);
+        kept_replies_free(lane->kept);
+    }
 }
 
 static void http_free(struct http *http)

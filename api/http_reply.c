@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every header costs the library three allocations, so a reply has only those that it needs.
+// Every header costs the library three allocations, so a reply has only those that it needs, and
+// those that are the same in many replies are kept with a response (kept_replies.h).
 #include "api/http_reply.h"
 
 #include <string.h>
@@ -19,79 +20,156 @@ static void add_number(struct MHD_Response *response, const char *name, uint64_t
     add(response, name, text);
 }
 
-static void add_position(struct MHD_Response *response, const struct request *request)
+// Adds a header, or changes it where a kept response has another value.
+static void set(struct MHD_Response *response, const char *name, const char *value)
 {
-    const struct reply *reply = &request->reply;
-    struct service *service = request->service;
-    struct node_status status = {0};
+    const char *before = MHD_get_response_header(response, name);
 
-    if (reply->has_zxid) {
-        add_number(response, "X-Zxid", reply->zxid);
-    } else {
-        service->backend.status(service->backend.context, &status);
-        add_number(response, "X-Zxid", status.zxid);
-    }
-    add(response, "X-Node", service->node);
-    add(response, "X-Request-Id", request->id);
+    if (before != NULL && strcmp(before, value) == 0)
+        return;
+    if (before != NULL)
+        MHD_del_response_header(response, name, before);
+    add(response, name, value);
 }
 
-static void add_rare(struct MHD_Response *response, const struct reply *reply)
+static uint64_t current_position(const struct request *request)
 {
+    const struct api_backend *backend = &request->service->backend;
+    struct node_status status = {0};
+
+    backend->status(backend->context, &status);
+    return status.zxid;
+}
+
+// Headers that differ between replies of one shape.
+static void set_changing(struct MHD_Response *response, const struct request *request)
+{
+    const struct reply *reply = &request->reply;
+    uint64_t position = reply->has_zxid ? reply->zxid : current_position(request);
+    char zxid[DECIMAL_MAX + 1];
+
+    *decimal_put(zxid, position) = '\0';
+    set(response, "X-Zxid", zxid);
+    set(response, "X-Request-Id", request->id);
+    if (reply->etag[0] != '\0')
+        set(response, MHD_HTTP_HEADER_ETAG, reply->etag);
+    if (reply->curlew_stat[0] != '\0')
+        set(response, "Curlew-Stat", reply->curlew_stat);
+}
+
+// Headers that all replies of one shape have in common.
+static void add_common(struct MHD_Response *response, const struct reply_shape *shape,
+                       const struct request *request)
+{
+    if (shape->content_type != NULL)
+        add(response, MHD_HTTP_HEADER_CONTENT_TYPE, shape->content_type);
+    add(response, "X-Node", request->service->node);
+    if (shape->v1) {
+        add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        add(response, MHD_HTTP_HEADER_VARY, "Accept, Curlew-Session, Authorization, Origin");
+    }
+    if (shape->raw) {
+        add(response, "X-Content-Type-Options", "nosniff");
+        add(response, "Content-Security-Policy", "sandbox");
+    }
+    if (shape->local)
+        add(response, "X-Staleness-Ms", "0");
+}
+
+static bool is_draining(const struct request *request)
+{
+    return atomic_load_explicit(&request->service->draining, memory_order_relaxed);
+}
+
+static void add_rare(struct MHD_Response *response, const struct request *request)
+{
+    const struct reply *reply = &request->reply;
     char allow[ALLOW_MAX];
 
     if (reply->location.length > 0)
         add(response, MHD_HTTP_HEADER_LOCATION, (const char *)reply->location.data);
-    if (reply->curlew_stat[0] != '\0')
-        add(response, "Curlew-Stat", reply->curlew_stat);
     if (reply->retry_after_s > 0)
         add_number(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after_s);
-    if (reply->raw) {
-        add(response, "X-Content-Type-Options", "nosniff");
-        add(response, "Content-Security-Policy", "sandbox");
-    }
     if (reply->allow != 0) {
         route_allow(reply->allow, allow);
         add(response, MHD_HTTP_HEADER_ALLOW, allow);
     }
     if (reply->replayed)
         add(response, "Idempotency-Replayed", "true");
-    if (reply->local)
-        add(response, "X-Staleness-Ms", "0");
-}
-
-static void add_headers(struct MHD_Response *response, const struct request *request)
-{
-    const struct reply *reply = &request->reply;
-    const struct target *parts = &request->parts;
-
-    if (reply->content_type != NULL)
-        add(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
-    if (reply->etag[0] != '\0')
-        add(response, MHD_HTTP_HEADER_ETAG, reply->etag);
-    add_position(response, request);
-    if (parts->path_length >= 4 && memcmp(parts->path, "/v1/", 4) == 0) {
-        add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-        add(response, MHD_HTTP_HEADER_VARY, "Accept, Curlew-Session, Authorization, Origin");
-    }
-    add_rare(response, reply);
-    if (atomic_load_explicit(&request->service->draining, memory_order_relaxed))
+    if (is_draining(request))
         add(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
-enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct request *request)
+static bool can_be_kept(const struct reply_shape *shape, const struct request *request)
+{
+    const struct reply *reply = &request->reply;
+
+    return shape->length <= KEPT_REPLY_BYTES_MAX && reply->fixed == NULL &&
+           reply->location.length == 0 && reply->retry_after_s == 0 && reply->allow == 0 &&
+           !reply->replayed && !is_draining(request);
+}
+
+static struct reply_shape shape_of(const struct request *request)
+{
+    const struct reply *reply = &request->reply;
+    const struct target *parts = &request->parts;
+    bool no_body = reply->content_type == NULL && reply->status != MHD_HTTP_NOT_MODIFIED;
+    size_t length = reply->fixed != NULL ? reply->fixed_length : reply->body.length;
+
+    return (struct reply_shape){
+        .length = no_body ? 0 : length,
+        .content_type = reply->content_type,
+        .etag = reply->etag[0] != '\0',
+        .curlew_stat = reply->curlew_stat[0] != '\0',
+        .raw = reply->raw,
+        .local = reply->local,
+        .v1 = parts->path_length >= 4 && memcmp(parts->path, "/v1/", 4) == 0,
+    };
+}
+
+static enum MHD_Result queue_kept(struct MHD_Connection *connection, const struct request *request,
+                                  const struct reply_shape *shape, struct kept_replies *kept,
+                                  struct kept_reply **used)
+{
+    bool fresh;
+    struct kept_reply *reply = kept_replies_take(kept, shape, &fresh);
+
+    if (reply == NULL)
+        return MHD_NO;
+    if (shape->length > 0)
+        memcpy(reply->body, request->reply.body.data, shape->length);
+    if (fresh)
+        add_common(reply->response, shape, request);
+    set_changing(reply->response, request);
+    *used = reply;
+    return MHD_queue_response(connection, (unsigned)request->reply.status, reply->response);
+}
+
+static enum MHD_Result queue_once(struct MHD_Connection *connection, const struct request *request,
+                                  const struct reply_shape *shape)
 {
     const struct reply *reply = &request->reply;
     void *body = reply->fixed != NULL ? (void *)(uintptr_t)reply->fixed : reply->body.data;
-    size_t length = reply->fixed != NULL ? reply->fixed_length : reply->body.length;
-
-    if (reply->content_type == NULL && reply->status != MHD_HTTP_NOT_MODIFIED)
-        length = 0;
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(length, body, MHD_RESPMEM_PERSISTENT);
+        MHD_create_response_from_buffer(shape->length, body, MHD_RESPMEM_PERSISTENT);
+
     if (response == NULL)
         return MHD_NO;
-    add_headers(response, request);
+    add_common(response, shape, request);
+    set_changing(response, request);
+    add_rare(response, request);
     enum MHD_Result queued = MHD_queue_response(connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
     return queued;
+}
+
+enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct request *request,
+                                 struct kept_replies *kept, struct kept_reply **used)
+{
+    struct reply_shape shape = shape_of(request);
+
+    *used = NULL;
+    if (can_be_kept(&shape, request))
+        return queue_kept(connection, request, &shape, kept, used);
+    return queue_once(connection, request, &shape);
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns a reply into what the HTTP library sends.
+// From a finished reply to the library's response.
 #pragma once
 
 #include <microhttpd.h>
 
+#include "api/kept_replies.h"
 #include "api/request.h"
 
-// Queues the request's reply, whose body must stay until the request is reset. MHD_NO: close.
-enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct request *request);
+// Queues the reply. *used is what must go back with kept_replies_give once the request has ended;
+// NULL when that is nothing. Without one, the request's buffers must live as long.
+enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct request *request,
+                                 struct kept_replies *kept, struct kept_reply **used);

@@ -12,23 +12,29 @@ static void put(struct json_writer *json, const char *text, size_t length)
     buffer_append(json->into, text, length);
 }
 
+static void put_byte(struct json_writer *json, char byte)
+{
+    *buffer_reserve(json->into, 1) = (uint8_t)byte;
+    json->into->length++;
+}
+
 static void separate(struct json_writer *json)
 {
     if (json->comma)
-        put(json, ",", 1);
+        put_byte(json, ',');
     json->comma = true;
 }
 
 void json_open(struct json_writer *json, char bracket)
 {
     separate(json);
-    put(json, &bracket, 1);
+    put_byte(json, bracket);
     json->comma = false;
 }
 
 void json_close(struct json_writer *json, char bracket)
 {
-    put(json, &bracket, 1);
+    put_byte(json, bracket);
     json->comma = true;
 }
 
@@ -43,6 +49,35 @@ void json_key(struct json_writer *json, const char *name)
     memcpy(at + 1 + length, "\":", 2);
     json->into->length += length + 3;
     json->comma = false;
+}
+
+static bool is_plain(uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+// Whether eight bytes are plain: in each, no bit of `special` is set exactly when it is none of
+// what needs an escape. The subtractions borrow only from a byte that is special itself.
+static bool are_plain(const uint8_t *at)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    uint64_t quote = word ^ ones * '"';
+    uint64_t backslash = word ^ ones * '\\';
+    uint64_t special = word | ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+                       ((backslash - ones) & ~backslash);
+    return (special & ones * 0x80) == 0;
+}
+
+static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
+{
+    while (end - at >= 8 && are_plain(at))
+        at += 8;
+    while (at < end && is_plain(*at))
+        at++;
+    return at;
 }
 
 // Writes the escape of the byte or sequence at `at` and returns where the text goes on.
@@ -70,28 +105,22 @@ static const uint8_t *put_escape(struct json_writer *json, const uint8_t *at, co
     return at + 1;
 }
 
-static bool is_plain(uint8_t byte)
-{
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
-
 void json_text(struct json_writer *json, const void *text, size_t length)
 {
     const uint8_t *at = text;
-    const uint8_t *end = at + length;
+    const uint8_t *end = length > 0 ? at + length : at;
 
     separate(json);
     buffer_reserve(json->into, length + 2);
-    put(json, "\"", 1);
+    put_byte(json, '"');
     while (at < end) {
         const uint8_t *run = at;
-        while (at < end && is_plain(*at))
-            at++;
+        at = skip_plain(at, end);
         put(json, (const char *)run, (size_t)(at - run));
         if (at < end)
             at = put_escape(json, at, end);
     }
-    put(json, "\"", 1);
+    put_byte(json, '"');
 }
 
 void json_string(struct json_writer *json, const char *text)
@@ -127,5 +156,5 @@ void json_null(struct json_writer *json)
 
 void json_end(struct json_writer *json)
 {
-    put(json, "\n", 1);
+    put_byte(json, '\n');
 }

@@ -19,6 +19,7 @@ api_libapi_a_SOURCES = \
 	api/http_reply.c api/http_reply.h \
 	api/json_reader.c api/json_reader.h \
 	api/json_writer.c api/json_writer.h \
+	api/kept_replies.c api/kept_replies.h \
 	api/listener.c \
 	api/multi.c \
 	api/multi_parse.c api/multi_parse.h \

@@ -174,22 +174,29 @@ static enum error parse_number(const struct parameter *parameter, const char *te
                        parameter->name, text, parameter->least, parameter->most);
 }
 
-static enum error parse_choice(const struct parameter *parameter, const char *text, int64_t *value,
-                               struct problem *problem)
+static enum error refuse_choice(const struct parameter *parameter, const char *text,
+                                struct problem *problem)
 {
     char choices[LIST_MAX_BYTES];
     size_t length = 0;
 
+    for (size_t i = 0; parameter->choices[i] != NULL; i++)
+        length += (size_t)snprintf(choices + length, sizeof choices - length, "%s%s",
+                                   length > 0 ? ", " : "", parameter->choices[i]);
+    return problem_set(problem, ERROR_BAD_QUERY, "\"%s\" is \"%s\"; it can be: %s", parameter->name,
+                       text, choices);
+}
+
+static enum error parse_choice(const struct parameter *parameter, const char *text, int64_t *value,
+                               struct problem *problem)
+{
     for (size_t i = 0; parameter->choices[i] != NULL; i++) {
         if (strcmp(parameter->choices[i], text) == 0) {
             *value = parameter->first_choice + (int64_t)i;
             return ERROR_OK;
         }
-        length += (size_t)snprintf(choices + length, sizeof choices - length, "%s%s",
-                                   length > 0 ? ", " : "", parameter->choices[i]);
     }
-    return problem_set(problem, ERROR_BAD_QUERY, "\"%s\" is \"%s\"; it can be: %s", parameter->name,
-                       text, choices);
+    return refuse_choice(parameter, text, problem);
 }
 
 static enum error parse_value(const struct parameter *parameter, const char *text, int64_t *value,
@@ -241,8 +248,9 @@ static enum error find_parameter(struct query *query, struct buffer *text, uint3
 }
 
 static enum error parse_item(struct query *query, const char *item, size_t length, uint32_t allowed,
-                             struct buffer *scratch, struct problem *problem)
+                             struct problem *problem)
 {
+    struct buffer *scratch = &query->scratch;
     const char *equals = memchr(item, '=', length);
     size_t name_length = equals != NULL ? (size_t)(equals - item) : length;
     size_t value_length = equals != NULL ? length - name_length - 1 : 0;
@@ -264,7 +272,6 @@ enum error query_parse(struct query *query, const char *text, size_t length, uin
                        struct problem *problem)
 {
     const char *end = text + length;
-    struct buffer scratch = {0};
     enum error error = ERROR_OK;
 
     query->given = 0;
@@ -274,9 +281,14 @@ enum error query_parse(struct query *query, const char *text, size_t length, uin
         const char *next = memchr(text, '&', (size_t)(end - text));
         size_t item_length = (size_t)((next != NULL ? next : end) - text);
         if (item_length > 0)
-            error = parse_item(query, text, item_length, allowed, &scratch, problem);
+            error = parse_item(query, text, item_length, allowed, problem);
         text += item_length + 1;
     }
-    buffer_deinit(&scratch);
     return error;
+}
+
+void query_deinit(struct query *query)
+{
+    buffer_deinit(&query->text);
+    buffer_deinit(&query->scratch);
 }

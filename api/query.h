@@ -40,12 +40,15 @@ struct query {
     uint32_t given;             // QUERY_BITs
     int64_t value[QUERY_COUNT]; // flag 0/1, number, or choice; 0 when not given
     struct buffer text;         // decoded value of `cursor`, owned
+    struct buffer scratch;      // while parsing; owned
 };
 
 // Parses what stands behind the '?'. `allowed` are the QUERY_BITs of the resource. query is empty
-// but for the memory in text. Errors: BAD_QUERY with a detail that names the parameter.
+// but for the memory in its buffers. Errors: BAD_QUERY with a detail that names the parameter.
 enum error query_parse(struct query *query, const char *text, size_t length, uint32_t allowed,
                        struct problem *problem);
+// Frees the memory in the buffers.
+void query_deinit(struct query *query);
 static inline bool query_has(const struct query *query, enum query_name name)
 {
     return (query->given >> name & 1) != 0;

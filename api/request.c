@@ -63,6 +63,7 @@ void request_reset(struct request *request)
     recycle(&request->target);
     recycle(&request->path);
     recycle(&request->query.text);
+    recycle(&request->query.scratch);
     recycle(&request->body);
     reset_reply(&request->reply);
     release_submission(request);
@@ -73,7 +74,7 @@ void request_deinit(struct request *request)
     request_reset(request);
     buffer_deinit(&request->target);
     buffer_deinit(&request->path);
-    buffer_deinit(&request->query.text);
+    query_deinit(&request->query);
     buffer_deinit(&request->body);
     buffer_deinit(&request->reply.body);
     buffer_deinit(&request->reply.location);

@@ -3,7 +3,7 @@
 // of the given size; PUT parks the request, a second thread writes 150 bytes for each parked one,
 // flushes once for all of them, and resumes them.
 //
-// Usage: baseline PORT REPLY_BYTES FILE
+// Usage: baseline PORT REPLY_BYTES FILE WORKERS
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <pthread.h>
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     static struct baseline baseline;
     pthread_t thread;
 
-    if (argc != 4)
+    if (argc != 5)
         return 64;
     size_t bytes = strtoul(argv[2], NULL, 10);
     char *body = malloc(bytes + 1);
@@ -139,8 +139,8 @@ int main(int argc, char **argv)
         MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO,
                          (uint16_t)strtoul(argv[1], NULL, 10), NULL, NULL, handle, &baseline,
                          MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_THREAD_POOL_SIZE,
-                         2u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
-                         MHD_OPTION_CONNECTION_LIMIT, 8192u, MHD_OPTION_END);
+                         (unsigned)strtoul(argv[4], NULL, 10), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)16384, MHD_OPTION_CONNECTION_LIMIT, 8192u, MHD_OPTION_END);
     if (daemon == NULL || pthread_create(&thread, NULL, commit_groups, &baseline) != 0)
         return 1;
     printf("port=%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A closed-loop HTTP load generator: N keep-alive connections, one request under way on each.
-// Prints one JSON line with requests per second and latency percentiles.
+// Prints one JSON line with requests per second and latency percentiles. It shares the machine with
+// the server, so what it does per request is as little as possible.
 //
 // Usage: load HOST:PORT CONNECTIONS SECONDS METHOD PATH [BODY_BYTES]; "%u" in PATH is replaced by a
 // random number below KEYS (environment, default 100000).
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,9 +30,11 @@ struct connection {
 
 struct load {
     struct sockaddr_in address;
-    const char *method;
-    const char *path;
-    size_t body_bytes;
+    bool numbered;       // there is a number in the request
+    char *request;       // the one sent last
+    size_t front_length; // bytes before the number
+    char *tail;          // what stands behind it
+    size_t tail_length;
     unsigned keys;
     uint64_t seed;
     char host[64];
@@ -60,38 +64,48 @@ static unsigned draw(struct load *load)
     return (unsigned)(load->seed >> 33) % load->keys;
 }
 
-static size_t format_path(struct load *load, char *into, size_t size)
+// Puts the request together but for the number that stands for "%u".
+static void prepare(struct load *load, const char *method, const char *path, size_t body_bytes)
 {
-    const char *mark = strstr(load->path, "%u");
-    int length;
+    const char *mark = strstr(path, "%u");
+    int front = mark != NULL ? (int)(mark - path) : (int)strlen(path);
+    char *tail = calloc(1, REQUEST_MAX + body_bytes);
 
-    if (mark == NULL)
-        length = snprintf(into, size, "%s", load->path);
-    else
-        length = snprintf(into, size, "%.*s%u%s", (int)(mark - load->path), load->path, draw(load),
-                          mark + 2);
-    return (size_t)length;
+    load->request = calloc(1, REQUEST_MAX + body_bytes);
+    load->front_length =
+        (size_t)snprintf(load->request, REQUEST_MAX, "%s %.*s", method, front, path);
+    size_t length = (size_t)snprintf(tail, REQUEST_MAX, "%s HTTP/1.1\r\nHost: %s\r\n",
+                                     mark != NULL ? mark + 2 : "", load->host);
+    if (strcmp(method, "GET") != 0)
+        length += (size_t)snprintf(tail + length, REQUEST_MAX - length, "Content-Length: %zu\r\n",
+                                   body_bytes);
+    memcpy(tail + length, "\r\n", 2);
+    memset(tail + length + 2, 'x', body_bytes);
+    load->tail = tail;
+    load->tail_length = length + 2 + body_bytes;
+    load->numbered = mark != NULL;
+    if (!load->numbered)
+        memcpy(load->request + load->front_length, tail, load->tail_length);
+}
+
+static size_t number_request(struct load *load)
+{
+    char *at = load->request + load->front_length;
+
+    if (load->numbered) {
+        at += snprintf(at, 12, "%u", draw(load));
+        memcpy(at, load->tail, load->tail_length);
+    }
+    return (size_t)(at - load->request) + load->tail_length;
 }
 
 static void send_request(struct load *load, struct connection *connection)
 {
-    static char request[REQUEST_MAX];
-    size_t length = (size_t)snprintf(request, sizeof request, "%s ", load->method);
+    size_t length = number_request(load);
 
-    length += format_path(load, request + length, 1024);
-    length += (size_t)snprintf(request + length, sizeof request - length,
-                               " HTTP/1.1\r\nHost: %s\r\n", load->host);
-    if (strcmp(load->method, "GET") != 0) {
-        length += (size_t)snprintf(request + length, sizeof request - length,
-                                   "Content-Length: %zu\r\n\r\n", load->body_bytes);
-        memset(request + length, 'x', load->body_bytes);
-        length += load->body_bytes;
-    } else {
-        length += (size_t)snprintf(request + length, sizeof request - length, "\r\n");
-    }
     connection->sent_ns = now_ns();
     connection->length = 0;
-    if (send(connection->fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
+    if (send(connection->fd, load->request, length, MSG_NOSIGNAL) != (ssize_t)length)
         die("send");
 }
 
@@ -112,16 +126,21 @@ static void open_connection(struct load *load, struct connection *connection, in
 // Whether the reply is complete; *ok tells whether its status is 2xx.
 static bool reply_complete(struct connection *connection, bool *ok)
 {
-    connection->reply[connection->length] = '\0';
-    char *end = strstr(connection->reply, "\r\n\r\n");
-    if (end == NULL)
-        return false;
+    static const char field[] = "Content-Length:";
+    const char *end = connection->reply + connection->length;
+    const char *line = connection->reply;
     size_t body = 0;
-    char *field = strcasestr(connection->reply, "\r\nContent-Length:");
-    if (field != NULL && field < end)
-        body = strtoul(field + 17, NULL, 10);
+
     *ok = connection->length > 9 && connection->reply[9] == '2';
-    return connection->length >= (size_t)(end + 4 - connection->reply) + body;
+    while (line < end && *line != '\r') {
+        const char *next = memchr(line, '\n', (size_t)(end - line));
+        if (next == NULL)
+            return false;
+        if ((*line | 0x20) == 'c' && strncasecmp(line, field, sizeof field - 1) == 0)
+            body = strtoul(line + sizeof field - 1, NULL, 10);
+        line = next + 1;
+    }
+    return end - line >= 2 && (size_t)(end - line) >= body + 2;
 }
 
 static void receive(struct load *load, struct connection *connection)
@@ -137,6 +156,7 @@ static void receive(struct load *load, struct connection *connection)
     if (got <= 0)
         die("recv");
     connection->length += (size_t)got;
+    connection->reply[connection->length] = '\0';
     if (!reply_complete(connection, &ok))
         return;
     load->errors += !ok;
@@ -198,9 +218,7 @@ int main(int argc, char **argv)
     unsigned connections = (unsigned)strtoul(argv[2], NULL, 10);
     if (connections == 0 || connections > CONNECTIONS_MAX)
         return 64;
-    load.method = argv[4];
-    load.path = argv[5];
-    load.body_bytes = argc > 6 ? strtoul(argv[6], NULL, 10) : 0;
+    prepare(&load, argv[4], argv[5], argc > 6 ? strtoul(argv[6], NULL, 10) : 0);
     load.keys = getenv("KEYS") != NULL ? (unsigned)strtoul(getenv("KEYS"), NULL, 10) : 100000;
     load.seed = 1;
     load.samples_us10 = malloc(SAMPLES_MAX * sizeof *load.samples_us10);

@@ -28,6 +28,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ASSERT(query.value[QUERY_LIMIT] >= 0 && query.value[QUERY_LIMIT] <= UINT32_MAX);
         ASSERT(utf8_valid(query.text.data, query.text.length));
     }
-    buffer_deinit(&query.text);
+    query_deinit(&query);
     return 0;
 }

@@ -112,7 +112,7 @@ static void receive(struct fixture *fixture, int fd, const char *wanted)
 // One request on a connection of its own; the reply is in fixture->reply.
 static void ask(struct fixture *fixture, const char *method, const char *target, const char *body)
 {
-    char request[1024];
+    char request[4096];
     int fd = connect_to(fixture);
 
     snprintf(request, sizeof request,
@@ -384,6 +384,89 @@ static void listen_address_must_make_sense(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void get(struct fixture *fixture, int fd, const char *target, const char *end)
+{
+    char request[256];
+
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
+    send_text(fd, request);
+    receive(fixture, fd, end);
+}
+
+// Replies of one shape share what the worker keeps for the library.
+static void http_reply_carries_nothing_of_the_one_before(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    ask(fixture, "PUT", "/v1/znodes/a", "first");
+    ask(fixture, "PUT", "/v1/znodes/b", "other");
+    int fd = connect_to(fixture);
+    get(fixture, fd, "/v1/znodes/a?raw&consistency=local", "\r\n\r\nfirst");
+    assert_contains(fixture->reply, "ETag: \"1\"\r\n");
+    assert_contains(fixture->reply, "X-Staleness-Ms: 0\r\n");
+    get(fixture, fd, "/v1/znodes/b?raw&consistency=local", "\r\n\r\nother");
+    assert_contains(fixture->reply, "ETag: \"2\"\r\n");
+    assert_null(strstr(fixture->reply, "ETag: \"1\""));
+    assert_contains(fixture->reply, "Curlew-Stat: czxid=2, mzxid=2");
+    assert_null(strstr(fixture->reply, "czxid=1"));
+    get(fixture, fd, "/v1/znodes/a?raw", "\r\n\r\nfirst");
+    assert_contains(fixture->reply, "X-Content-Type-Options: nosniff\r\n");
+    assert_null(strstr(fixture->reply, "X-Staleness-Ms"));
+    get(fixture, fd, "/v1/znodes/a", "}\n");
+    assert_null(strstr(fixture->reply, "nosniff"));
+    close(fd);
+}
+
+static void put_marked(struct fixture *fixture, const char *target, char mark)
+{
+    char body[2001];
+
+    memset(body, '.', 1999);
+    body[1999] = mark;
+    body[2000] = '\0';
+    ask(fixture, "PUT", target, body);
+}
+
+// Reads `count` replies and checks that all of them end with the mark, and none with the other.
+static void assert_replies(int fd, size_t count, char mark, char other)
+{
+    char chunk[65536];
+    size_t seen = 0;
+
+    while (seen < count) {
+        ssize_t got = recv(fd, chunk, sizeof chunk, 0);
+        assert_true(got > 0);
+        assert_null(memchr(chunk, other, (size_t)got));
+        for (ssize_t i = 0; i < got; i++)
+            seen += chunk[i] == mark;
+    }
+}
+
+// One client does not read, so that a reply of its connection stays half sent in the worker while
+// another client asks the same worker for one of the same shape.
+static void http_replies_of_one_shape_can_be_under_way_together(void **state)
+{
+    enum { UNREAD = 4000 };
+    static const char request[] = "GET /v1/znodes/a?raw HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    put_marked(fixture, "/v1/znodes/a", '!');
+    put_marked(fixture, "/v1/znodes/b", '#');
+    int stuck = connect_to(fixture);
+    int of_other_worker = connect_to(fixture);
+    int beside = connect_to(fixture);
+    for (int i = 0; i < UNREAD; i++)
+        send_text(stuck, request);
+    for (int i = 0; i < 10; i++)
+        get(fixture, beside, "/v1/znodes/b?raw", "#");
+    assert_replies(stuck, UNREAD, '!', '#');
+    close(stuck);
+    close(of_other_worker);
+    close(beside);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +483,8 @@ int main(void)
         TEST(http_stops_although_clients_left_while_parked),
         TEST(http_drain_says_close_and_not_ready),
         TEST(http_stop_closes_idle_connections),
+        TEST(http_reply_carries_nothing_of_the_one_before),
+        TEST(http_replies_of_one_shape_can_be_under_way_together),
         TEST(listen_address_must_make_sense),
     };
 

@@ -2,6 +2,7 @@
 // The JSON writer, and what the strict reader lets pass and what not.
 #include "tests/unit/api/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/json_reader.h"
@@ -24,10 +25,33 @@ static void writer_escapes_what_json_demands(void **state)
 {
     (void)state;
     assert_written("", 0, "\"\"");
+    assert_written(NULL, 0, "\"\"");
     assert_written("a/b", 3, "\"a/b\"");
     assert_written("\"\\\b\f\n\r\t", 7, "\"\\\"\\\\\\b\\f\\n\\r\\t\"");
     assert_written("\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\x7f\"");
     assert_written("\xc3\xa9\xf0\x9f\x98\x80", 6, "\"\xc3\xa9\xf0\x9f\x98\x80\"");
+}
+
+// The writer looks at eight bytes at a time where it can.
+static void writer_sees_every_byte_at_every_place(void **state)
+{
+    char text[17], escaped[8], expected[64];
+
+    (void)state;
+    for (unsigned byte = 1; byte < 0x80; byte++) {
+        snprintf(escaped, sizeof escaped, byte < 0x20 ? "\\u%04x" : "%c", byte);
+        const char *special = strchr("\bb\ff\nn\rr\tt\"\"\\\\", (int)byte);
+        if (special != NULL && (byte < 0x20 || byte == '"' || byte == '\\'))
+            snprintf(escaped, sizeof escaped, "\\%c", special[1]);
+        for (int place = 0; place < 16; place++) {
+            memset(text, 'z', 16);
+            text[16] = '\0';
+            text[place] = (char)byte;
+            snprintf(expected, sizeof expected, "\"%.*s%s%s\"", place, text, escaped,
+                     text + place + 1);
+            assert_written(text, 16, expected);
+        }
+    }
 }
 
 static void writer_replaces_what_is_not_utf8(void **state)
@@ -245,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writer_escapes_what_json_demands),
+        cmocka_unit_test(writer_sees_every_byte_at_every_place),
         cmocka_unit_test(writer_replaces_what_is_not_utf8),
         cmocka_unit_test(writer_places_commas),
         cmocka_unit_test(reader_takes_json),

@@ -23,7 +23,7 @@ static void assert_flag(const char *text, int64_t expected)
     assert_int_equal(parse(&query, text, everything, &problem), ERROR_OK);
     assert_true(query_has(&query, QUERY_RAW));
     assert_int_equal(query.value[QUERY_RAW], expected);
-    buffer_deinit(&query.text);
+    query_deinit(&query);
 }
 
 static void query_flag_is_on_when_bare_empty_1_or_true(void **state)
@@ -50,7 +50,7 @@ static void assert_refused(const char *text, uint32_t allowed, const char *detai
     assert_int_equal(parse(&query, text, allowed, &problem), ERROR_BAD_QUERY);
     assert_int_equal(problem.error, ERROR_BAD_QUERY);
     assert_contains(problem.detail, detail);
-    buffer_deinit(&query.text);
+    query_deinit(&query);
 }
 
 static void query_refuses_and_says_why(void **state)
@@ -118,6 +118,7 @@ static void query_takes_numbers_at_their_bounds(void **state)
     (void)state;
     assert_int_equal(parse(&query, "version=-2147483648", everything, &problem), ERROR_OK);
     assert_int_equal(query.value[QUERY_VERSION], INT32_MIN);
+    query_deinit(&query);
     assert_int_equal(
         parse(&query, "version=-1&depth=0&min_zxid=9007199254740991", everything, &problem),
         ERROR_OK);
@@ -125,6 +126,7 @@ static void query_takes_numbers_at_their_bounds(void **state)
     assert_true(query_has(&query, QUERY_DEPTH));
     assert_int_equal(query.value[QUERY_MIN_ZXID], 9007199254740991);
     assert_false(query_has(&query, QUERY_LIMIT));
+    query_deinit(&query);
 }
 
 static void query_decodes_the_cursor(void **state)
@@ -136,7 +138,7 @@ static void query_decodes_the_cursor(void **state)
     assert_int_equal(parse(&query, "view=children&cursor=a%2Fb+c", everything, &problem), ERROR_OK);
     assert_int_equal(query.value[QUERY_VIEW], VIEW_CHILDREN);
     assert_string_equal((const char *)query.text.data, "a/b c");
-    buffer_deinit(&query.text);
+    query_deinit(&query);
 }
 
 static void query_of_nothing_is_nothing(void **state)
