@@ -90,7 +90,9 @@ static bool leader_is_happy(const struct paxos *paxos)
 
 static bool follower_is_happy(const struct paxos *paxos, bool heard)
 {
-    if (heard && paxos->leader_ballot.round > 0)
+    if (paxos->leader_ballot.round == 0)
+        return false; // nobody leads, so nobody agrees with anybody
+    if (heard)
         return true;
     for (size_t i = 0; i < paxos->peer_count; i++) {
         const struct peer *peer = &paxos->peers[i];
