@@ -25,7 +25,8 @@ enum {
     TICK_MOST_MS = 500, // between two looks at slow senders
     TICK_LEAST_MS = 10,
     ACCEPT_BURST = 64,
-    EXHAUSTED_PAUSE_MS = 100, // when the process has no file descriptors left
+    EXHAUSTED_PAUSE_MS = 100,  // when the process has no file descriptors left
+    EXHAUSTED_QUIET_MS = 1000, // without, before it is said again
     KEEPALIVE_IDLE_S = 60,
     USER_TIMEOUT_MS = 30000,
     POLL_FIXED = 2, // listening socket and wake-up stand before the lingering ones
@@ -87,6 +88,16 @@ static void refuse(struct acceptor *acceptor, int fd, enum error error)
         .fd = fd, .until_ns = clock_monotonic_ns() + (uint64_t)LINGER_MS * 1000000};
 }
 
+// Out of descriptors or memory: others must close first. Says so once per series.
+static void pause_accepting(struct acceptor *acceptor)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+
+    if (now_ns > acceptor->paused_until_ns + (uint64_t)EXHAUSTED_QUIET_MS * 1000000)
+        log_write(LOG_WARNING, "cannot accept connections", "reason=%s", strerrorname_np(errno));
+    acceptor->paused_until_ns = now_ns + (uint64_t)EXHAUSTED_PAUSE_MS * 1000000;
+}
+
 static bool accept_one(struct acceptor *acceptor)
 {
     union {
@@ -98,10 +109,7 @@ static bool accept_one(struct acceptor *acceptor)
     int fd = accept4(acceptor->listen_fd, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_write(LOG_WARNING, "cannot accept connections", "reason=%s",
-                      strerrorname_np(errno));
-            acceptor->paused_until_ns =
-                clock_monotonic_ns() + (uint64_t)EXHAUSTED_PAUSE_MS * 1000000;
+            pause_accepting(acceptor);
         }
         return errno == ECONNABORTED || errno == EINTR;
     }

@@ -412,16 +412,15 @@ static void wait_for_zero(struct http *http, atomic_size_t *count, uint64_t dead
 }
 
 // The library aborts when it is stopped with a suspended connection, so parking ends first and the
-// parked are waited for without limit: completing them is the backend's promise.
+// parked are waited for without limit: completing them is the backend's promise. Who does not read its
+// reply is cut off.
 void http_stop(struct http *http)
 {
-    uint64_t idle_ns = http->service->limits.idle_timeout_ms * ns_per_ms;
-
     wait_for_zero(http, &http->under_way, clock_monotonic_ns() + STOP_GRACE_MS * ns_per_ms);
     connections_expire(&http->connections, UINT64_MAX, 0);
     atomic_store(&http->closed, true);
     wait_for_zero(http, &http->parked, 0);
-    wait_for_zero(http, &http->under_way, clock_monotonic_ns() + idle_ns);
+    wait_for_zero(http, &http->under_way, clock_monotonic_ns() + STOP_GRACE_MS * ns_per_ms);
     stop_lanes(http);
     http_free(http);
 }

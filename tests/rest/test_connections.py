@@ -34,3 +34,19 @@ def test_clients_that_leave_while_parked_do_not_keep_the_daemon(start):
     api.close()
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.process.wait(timeout=10) == 0
+
+
+def test_clients_that_do_not_read_do_not_keep_the_daemon(start):
+    daemon = start()
+    api = Client(daemon.port)
+    expect(api.put('/large', b'x' * (1 << 20)), 201)
+    api.close()
+    wires = [Wire(daemon.port) for _ in range(5)]
+    for wire in wires:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.send(b'GET /v1/znodes/large HTTP/1.1\r\nHost: localhost\r\n\r\n' * 20)
+    assert wires[0].socket.recv(1)
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(timeout=15) == 0
+    for wire in wires:
+        wire.socket.close()
