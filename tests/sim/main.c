@@ -15,11 +15,11 @@
 
 #define SHRUNK_FILE "sim.choices"
 
-enum { BRIEF_SEEDS = 60, TWICE_EVERY = 10 };
+enum { BRIEF_SEEDS = 40, TWICE_EVERY = 10 };
 
 struct options {
     uint64_t seed;
-    uint64_t count;
+    uint64_t count;   // 0: one if a seed is given, else a few
     uint64_t seconds; // 0: no bound
     size_t nodes;     // 0: drawn
     int mode;         // -1: every mode
@@ -152,7 +152,8 @@ static bool parse_option(struct options *options, int option)
     switch (option) {
     case 's':
         options->seed = strtoull(optarg, NULL, 10);
-        options->count = 1;
+        if (options->count == 0)
+            options->count = 1;
         return true;
     case 'c':
         options->count = strtoull(optarg, NULL, 10);
@@ -191,7 +192,7 @@ int main(int argc, char **argv)
                                           {"shrink", required_argument, NULL, 'k'},
                                           {"choices", required_argument, NULL, 'f'},
                                           {NULL, 0, NULL, 0}};
-    struct options options = {.seed = 1, .count = BRIEF_SEEDS, .mode = -1};
+    struct options options = {.seed = 1, .mode = -1};
     int option;
 
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -200,6 +201,8 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
+    if (options.count == 0)
+        options.count = BRIEF_SEEDS;
     catch_crashes();
     run_all(&options);
     return SIM_OK;
