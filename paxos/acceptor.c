@@ -255,7 +255,7 @@ void paxos__on_accept_sync(struct paxos *paxos, const struct paxos_message *mess
         paxos__fault(paxos, PAXOS_HISTORY_DIFFERS); // rule d
         return;
     }
-    if (end > paxos->log.applied + paxos->config.window || !paxos__may_persist(paxos))
+    if (end > paxos->log.applied + PAXOS_WINDOW || !paxos__may_persist(paxos))
         return; // rule e: it is sent again when there is room
     yield_to(paxos, message, message->from);
     replace_tail(paxos, message, same);
@@ -344,9 +344,9 @@ void paxos__on_learn(struct paxos *paxos, const struct paxos_message *message)
         paxos__fault(paxos, PAXOS_HISTORY_DIFFERS);
         return;
     }
-    if (same == message->entry_count)
-        paxos__learn_decided(paxos, end);
-    else if ((differs || paxos__room(paxos) > 0) && paxos__may_persist(paxos))
+    paxos__learn_decided(paxos, message->slot + same);
+    if (same < message->entry_count && (differs || paxos__room(paxos) > 0) &&
+        paxos__may_persist(paxos))
         learn_from(paxos, message, same);
     paxos__request_prepare(paxos, message->from);
 }

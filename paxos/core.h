@@ -74,7 +74,7 @@ struct paxos {
     uint16_t fetching_from; // CANDIDATE: whose entries are awaited, 0 = nobody's
     paxos_slot fetching_to;
     struct hash128 fetching_hash; // chain hash there
-    paxos_slot start_slot;        // LEADER: slot of the LEADER_START entry of its ballot, 0 before it
+    paxos_slot start_slot; // LEADER: slot of the LEADER_START entry of its ballot, 0 before it
     struct ballot adopted_ballot; // LEADER: log_ballot of the log that was adopted ...
     paxos_slot adopted_last;      // ... and its end
     bool transferring;            // LEADER: proposes nothing more, waits for a follower to be level
@@ -87,6 +87,7 @@ struct paxos {
     unsigned urgent_rounds;      // short rounds left, after the leader's connection was lost
     struct ballot leader_ballot; // highest ballot that a leader was seen with
     bool happy;                  // content with that leader
+    unsigned misses;             // rounds in a row that were not
     bool leader_unhappy;         // it said so itself
     uint64_t heard_leader_us;    // when something of leader_ballot was last received
     uint64_t campaign_us;        // when to campaign, 0 = not at all

@@ -13,6 +13,7 @@ enum {
     URGENT_ROUND_US = 10000, // after the loss of the leader's connection
     URGENT_ROUNDS = 5,
     RANK_DELAY_US = 5000,   // between candidates of different claims
+    MISSES_MAX = 2,         // rounds in a row that end an agreement: one reply may be late
     UNHAPPY_ROUNDS_MAX = 2, // of a leader without a quorum
     BACK_OFF_MAX = 3,       // doublings
 };
@@ -164,7 +165,10 @@ static void end_round(struct paxos *paxos)
         if (peer->replied && ballot_less(paxos->leader_ballot, peer->ballot))
             paxos->leader_ballot = peer->ballot;
     }
-    paxos->happy = leads_ballot(paxos) ? leader_is_happy(paxos) : follower_is_happy(paxos, heard);
+    bool content = leads_ballot(paxos) ? leader_is_happy(paxos) : follower_is_happy(paxos, heard);
+    paxos->misses = content ? 0 : paxos->misses + 1;
+    bool certain = urgent || paxos->leader_unhappy || !paxos->healthy;
+    paxos->happy = content || (paxos->happy && !certain && paxos->misses < MISSES_MAX);
     count_unhappy_leadership(paxos);
     if (urgent)
         paxos->urgent_rounds--;

@@ -105,7 +105,7 @@ size_t paxos__room(const struct paxos *paxos)
 {
     uint64_t open = paxos->log.last - paxos->log.applied;
 
-    return open < paxos->config.window ? (size_t)(paxos->config.window - open) : 0;
+    return open < PAXOS_WINDOW ? (size_t)(PAXOS_WINDOW - open) : 0;
 }
 
 void paxos__fault(struct paxos *paxos, enum paxos_fault fault)

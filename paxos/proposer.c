@@ -176,6 +176,18 @@ static size_t count_promises(const struct paxos *paxos, paxos_slot *decided)
     return count;
 }
 
+// The winner is too far ahead to be caught up with: it has to lead, we learn from it.
+static void forfeit(struct paxos *paxos)
+{
+    struct paxos_message *message =
+        paxos__message(paxos, paxos->fetching_from, MESSAGE_TRANSFER, paxos->own);
+
+    if (message != NULL)
+        message->last = paxos->log.last;
+    paxos__step_down(paxos);
+    paxos->happy = false;
+}
+
 static void try_to_lead(struct paxos *paxos)
 {
     paxos_slot decided;
@@ -196,7 +208,10 @@ static void try_to_lead(struct paxos *paxos)
     paxos->fetching_from = winner->node;
     paxos->fetching_to = winner->last;
     paxos->fetching_hash = winner->last_hash;
-    fetch(paxos);
+    if (winner->last > paxos->log.applied + PAXOS_WINDOW)
+        forfeit(paxos);
+    else
+        fetch(paxos);
 }
 
 void paxos__promise_durable(struct paxos *paxos)
@@ -213,13 +228,17 @@ void paxos__on_promise(struct paxos *paxos, const struct paxos_message *message)
 
     if (paxos->role == PAXOS_FOLLOWER || !ballot_equal(message->ballot, paxos->own))
         return;
+    bool same = peer->promised && ballot_equal(peer->log_ballot, message->log_ballot) &&
+                peer->last == message->last && peer->decided == message->decided;
     peer->log_ballot = message->log_ballot;
     peer->last = message->last;
     peer->last_hash = message->hash;
     peer->decided = message->decided;
     if (paxos->role == PAXOS_LEADER) {
         peer->promised = true;
-        paxos__sync_peer(paxos, peer);
+        // What did not help just now would only go in a circle: the tick sends it again.
+        if (!same || paxos->now_us >= peer->heard_us + paxos->config.retransmit_us)
+            paxos__sync_peer(paxos, peer);
     } else if (!peer->promised) {
         peer->promised = true;
         try_to_lead(paxos);
@@ -262,8 +281,7 @@ void paxos__on_entries(struct paxos *paxos, const struct paxos_message *message)
         paxos__fault(paxos, PAXOS_HISTORY_DIFFERS);
         return;
     }
-    if (paxos->fetching_to > paxos->log.applied + paxos->config.window ||
-        !paxos__may_persist(paxos))
+    if (paxos->fetching_to > paxos->log.applied + PAXOS_WINDOW || !paxos__may_persist(paxos))
         return; // asked for again when there is room
     adopt(paxos, winner->log_ballot, keep, message->entries + same, message->entry_count - same);
 }
@@ -285,18 +303,6 @@ void paxos__on_transfer(struct paxos *paxos, const struct paxos_message *message
         return;
     paxos->campaign_us = 0;
     paxos__campaign(paxos);
-}
-
-// The winner's log does not reach back to ours: it has to lead, we learn from it.
-static void forfeit(struct paxos *paxos)
-{
-    struct paxos_message *message =
-        paxos__message(paxos, paxos->fetching_from, MESSAGE_TRANSFER, paxos->own);
-
-    if (message != NULL)
-        message->last = paxos->log.last;
-    paxos__step_down(paxos);
-    paxos->happy = false;
 }
 
 void paxos__on_nack(struct paxos *paxos, const struct paxos_message *message)

@@ -41,7 +41,7 @@ bool paxos_can_propose(const struct paxos *paxos, size_t value_length)
 {
     ASSERT(value_length <= PAXOS_VALUE_MAX);
     if (paxos->role != PAXOS_LEADER || paxos->start_slot == 0 || paxos->transferring ||
-        paxos__room(paxos) == 0 || !paxos__may_persist(paxos))
+        paxos->log.last - paxos->log.applied >= paxos->config.window || !paxos__may_persist(paxos))
         return false;
     return paxos->log.open_bytes == 0 ||
            paxos->log.open_bytes + value_length <= PAXOS_WINDOW_BYTES_MAX;
@@ -120,7 +120,7 @@ void paxos__sync_peer(struct paxos *paxos, struct peer *peer)
 
     peer->heard_us = paxos->now_us;
     if (!paxos_log_knows(&paxos->log, keep) || paxos->log.last - keep > MESSAGE_ENTRIES_MAX ||
-        paxos->log.last > peer->decided + paxos->config.window) {
+        paxos->log.last > peer->decided + PAXOS_WINDOW) {
         teach(paxos, peer);
         return;
     }
