@@ -69,7 +69,7 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->window = windows[choose(choices, sizeof windows / sizeof windows[0])];
     swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
-    swarm->segment_bytes = (1u << 20) >> choose(choices, 2);
+    swarm->segment_bytes = (512u << 10) << choose(choices, 2);
     swarm->think_ns = choose_between(choices, 1, 100) * MILLISECOND_NS;
     swarm->patience_ns = choose_between(choices, 200, 3000) * MILLISECOND_NS;
     swarm->delay_least_ns = choose_between(choices, 20, 1000) * MICROSECOND_NS;

@@ -17,6 +17,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/oracle_history.c \
 	tests/sim/oracle_log.c \
 	tests/sim/shadow.c tests/sim/shadow.h \
+	tests/sim/shrink.c tests/sim/shrink.h \
 	tests/sim/tables_memory.c \
 	tests/sim/workload.c tests/sim/workload.h \
 	tests/sim/world.c tests/sim/world.h

@@ -10,17 +10,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/sim/shrink.h"
 #include "tests/sim/world.h"
 
-enum { BRIEF_SEEDS = 60, TWICE_EVERY = 10 };
+#define SHRUNK_FILE "sim.choices"
+
+enum { BRIEF_SEEDS = 40, TWICE_EVERY = 10 };
 
 struct options {
     uint64_t seed;
-    uint64_t count;
+    uint64_t count;   // 0: one if a seed is given, else a few
     uint64_t seconds; // 0: no bound
     size_t nodes;     // 0: drawn
     int mode;         // -1: every mode
     bool log;
+    unsigned shrink_seconds; // 0: failures are not shrunk
+    const char *choices;     // file with choices to replay instead of drawing them
 };
 
 static uint64_t counters[COUNT_COUNT];
@@ -35,6 +40,8 @@ static const char *const counter_names[COUNT_COUNT] = {
 static void on_crash(int signal_number)
 {
     (void)signal_number;
+    if (world_current != NULL)
+        world_end(world_current);
     ssize_t written = write(STDOUT_FILENO, crash_line, strlen(crash_line));
     _exit(written >= 0 ? SIM_CRASH : SIM_CRASH + 1);
 }
@@ -59,7 +66,15 @@ static uint64_t run_seed(const struct options *options, enum sim_mode mode, uint
              "CRASH mode=%s seed=%" PRIu64
              " nodes=%zu replay=\"tests/sim/sim --mode %s --seed %" PRIu64 " --log full\"\n",
              sim_mode_name(mode), seed, options->nodes, sim_mode_name(mode), seed);
-    return world_run(&world);
+    if (options->shrink_seconds > 0)
+        exit(shrink_seed(&world, options->shrink_seconds, SHRUNK_FILE));
+    uint32_t *choices = NULL;
+    if (options->choices != NULL)
+        choices = shrink_read(options->choices, &world.choice_count);
+    world.choices = choices;
+    uint64_t digest = world_run(&world);
+    free(choices);
+    return digest;
 }
 
 static void run_twice(const struct options *options, enum sim_mode mode, uint64_t seed)
@@ -114,7 +129,11 @@ static int usage(void)
 {
     fputs(
         "Usage: sim [--seed N] [--count M] [--seconds S] [--mode safety|liveness|power|quiet]\n"
-        "           [--nodes N] [--log full]\n",
+        "           [--nodes N] [--log full]\n"
+        "           [--shrink SECONDS] [--choices FILE]\n"
+        "--shrink makes a failing seed's choices few and writes them to ./" SHRUNK_FILE
+        ";\n"
+        "--choices replays them (with the same --mode, --seed and --nodes).\n",
         stderr);
     return SIM_USAGE;
 }
@@ -133,7 +152,8 @@ static bool parse_option(struct options *options, int option)
     switch (option) {
     case 's':
         options->seed = strtoull(optarg, NULL, 10);
-        options->count = 1;
+        if (options->count == 0)
+            options->count = 1;
         return true;
     case 'c':
         options->count = strtoull(optarg, NULL, 10);
@@ -147,6 +167,12 @@ static bool parse_option(struct options *options, int option)
     case 'm':
         options->mode = parse_mode(optarg);
         return options->mode != MODE_COUNT;
+    case 'k':
+        options->shrink_seconds = (unsigned)strtoul(optarg, NULL, 10);
+        return options->shrink_seconds > 0;
+    case 'f':
+        options->choices = optarg;
+        return true;
     case 'l':
         options->log = strcmp(optarg, "full") == 0;
         return options->log;
@@ -163,8 +189,10 @@ int main(int argc, char **argv)
                                           {"mode", required_argument, NULL, 'm'},
                                           {"nodes", required_argument, NULL, 'n'},
                                           {"log", required_argument, NULL, 'l'},
+                                          {"shrink", required_argument, NULL, 'k'},
+                                          {"choices", required_argument, NULL, 'f'},
                                           {NULL, 0, NULL, 0}};
-    struct options options = {.seed = 1, .count = BRIEF_SEEDS, .mode = -1};
+    struct options options = {.seed = 1, .mode = -1};
     int option;
 
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -173,6 +201,8 @@ int main(int argc, char **argv)
     }
     if (optind != argc)
         return usage();
+    if (options.count == 0)
+        options.count = BRIEF_SEEDS;
     catch_crashes();
     run_all(&options);
     return SIM_OK;

@@ -287,10 +287,12 @@ static bool choose_sector(void *context, const char *name, uint64_t sector)
 static void start_failed(struct node *node, bool disturbed, enum error error,
                          const struct failure *failure)
 {
+    bool healed = node->world->healing && (node->world->core >> node->index & 1) != 0;
+
     world_log(node->world, node, "start failed: %s", failure->text);
     node->up = false;
     close_storage(node);
-    if (disturbed || (error == ERROR_DISK_FULL && !node->world->healing)) {
+    if (disturbed || (error == ERROR_DISK_FULL && !healed)) {
         if (choose(choices_of(node->world), 2) == 1)
             disk_fake_crash(node->disk, choose_sector, node);
         node_restart_later(node, MILLISECOND_NS);

@@ -46,10 +46,15 @@ static bool append(struct shadow *shadow, const struct entry *entry)
     return true;
 }
 
+// A cut below the base can only be taken on trust: the segments before are gone.
 static bool keep(struct shadow *shadow, const struct paxos_record *record)
 {
-    if (record->slot < shadow->base || record->slot > shadow->last ||
-        !hash128_equal(hash_at(shadow, record->slot), record->hash))
+    if (record->slot < shadow->base) {
+        shadow->base = shadow->last = record->slot;
+        shadow->base_hash = record->hash;
+        return true;
+    }
+    if (record->slot > shadow->last || !hash128_equal(hash_at(shadow, record->slot), record->hash))
         return false;
     shadow->last = record->slot;
     return true;

@@ -45,6 +45,12 @@ const char *sim_mode_name(enum sim_mode mode)
 
 // ---- Failure and log ---------------------------------------------------------------------------
 
+void world_end(struct world *world)
+{
+    if (world->made != NULL)
+        world->made(&world->choices);
+}
+
 void world_fail(struct world *world, enum sim_exit status, const char *oracle, const char *format,
                 ...)
 {
@@ -59,6 +65,7 @@ void world_fail(struct world *world, enum sim_exit status, const char *oracle, c
     printf("\" replay=\"tests/sim/sim --mode %s --seed %" PRIu64 " --log full\"\n",
            sim_mode_name(world->mode), world->seed);
     fflush(stdout);
+    world_end(world);
     exit((int)status);
 }
 
@@ -265,6 +272,7 @@ uint64_t world_run(const struct world_options *options)
                           .mode = options->mode,
                           .counters = options->counters,
                           .log = options->log,
+                          .made = options->made,
                           .digest = options->seed};
 
     world_current = &world;
@@ -282,8 +290,7 @@ uint64_t world_run(const struct world_options *options)
     oracle_check_history(&world);
     destroy(&world);
     world_count(&world, COUNT_SEEDS);
-    if (options->made != NULL)
-        options->made(&world.choices);
+    world_end(&world);
     choices_deinit(&world.choices);
     world_current = NULL;
     return world.digest;

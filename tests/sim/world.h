@@ -177,6 +177,7 @@ struct world {
     uint64_t *counters; // COUNT_COUNT, of all runs
     uint64_t digest;    // of everything that happened
     bool log;           // print every event
+    void (*made)(const struct choice_stream *choices); // see world_options
 };
 
 // Runs one seed from its beginning to the last check. Ends the process when an oracle complains.
@@ -189,7 +190,7 @@ struct world_options {
     const uint32_t *choices; // NULL: drawn from the seed
     size_t choice_count;
     uint64_t *counters;
-    // If set, gets a copy of the choices that were made (free it), also when the run fails.
+    // If set, is shown the choices that were made, also when the run fails.
     void (*made)(const struct choice_stream *choices);
 };
 uint64_t world_run(const struct world_options *options);
@@ -206,6 +207,8 @@ void world_count(struct world *world, enum sim_counter counter);
 // process.
 _Noreturn void world_fail(struct world *world, enum sim_exit status, const char *oracle,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
+// Shows the choices of the run to whoever asked for them: it is over.
+void world_end(struct world *world);
 // A line of --log full.
 void world_log(struct world *world, const struct node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
