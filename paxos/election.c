@@ -241,6 +241,8 @@ void paxos__on_heartbeat(struct paxos *paxos, const struct paxos_message *messag
         paxos__request_prepare(paxos, message->from);
         return;
     }
+    if (paxos->role == PAXOS_FOLLOWER)
+        paxos->leader = message->from; // also after a restart, when nothing else comes from it
     paxos__learn_decided(paxos, message->decided);
 }
 
