@@ -29,6 +29,10 @@ struct paxos *paxos_new(const struct paxos_config *config)
     paxos->config = *config;
     if (config->window == 0 || config->window > PAXOS_WINDOW)
         paxos->config.window = PAXOS_WINDOW;
+    if (config->voter_count + config->learner_count == 1)
+        paxos->config.retain = 0;
+    else if (config->retain == 0 || config->retain > LOG_RETAINED_MAX)
+        paxos->config.retain = LOG_RETAINED_MAX;
     paxos->quorum = config->voter_count / 2 + 1;
     paxos->healthy = true;
     paxos->read_number = config->boot << 32; // no answer to an earlier run fits
@@ -194,7 +198,7 @@ static void on_persisted(struct paxos *paxos, uint64_t sequence)
 static void on_applied(struct paxos *paxos, paxos_slot slot)
 {
     ASSERT(slot > paxos->log.applied && slot <= paxos->applying);
-    paxos_log_advance(&paxos->log, slot, paxos->peer_count > 0 ? LOG_RETAINED_MAX : 0);
+    paxos_log_advance(&paxos->log, slot, paxos->config.retain);
     paxos__start_ballot(paxos);
 }
 

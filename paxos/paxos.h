@@ -39,6 +39,8 @@ struct paxos_config {
     uint16_t learners[PAXOS_LEARNERS_MAX]; // ids; never counted
     size_t learner_count;
     uint32_t window;        // slots above the applied one, 4..PAXOS_WINDOW; 0: that
+    uint32_t retain;        // executed entries kept for followers, at most PAXOS_WINDOW; 0:
+                            // that, or none without peers
     uint64_t heartbeat_us;  // length of a heartbeat round
     uint64_t retransmit_us; // silence of a follower after which it is sent again
 };

@@ -172,7 +172,7 @@ enum error paxos_recover_group(struct paxos *paxos, paxos_slot decided, paxos_sl
 void paxos_recover_applied(struct paxos *paxos, paxos_slot slot)
 {
     ASSERT(slot == paxos->applying);
-    paxos_log_advance(&paxos->log, slot, paxos->peer_count > 0 ? LOG_RETAINED_MAX : 0);
+    paxos_log_advance(&paxos->log, slot, paxos->config.retain);
 }
 
 enum error paxos_recover_end(struct paxos *paxos, struct failure *failure)

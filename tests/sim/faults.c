@@ -56,6 +56,7 @@ static uint32_t sometimes(struct world *world, uint32_t most)
 static void draw_limits(struct world *world, size_t nodes)
 {
     static const uint32_t windows[] = {PAXOS_WINDOW, 4, 8, 16, 64, 256};
+    static const uint32_t retained[] = {0, 1, 4, 32};
     struct choice_stream *choices = &world->choices;
     struct swarm *swarm = &world->swarm;
     static const uint8_t sizes[] = {3, 1, 2, 3, 4, 5, 5, 7, 3, 6};
@@ -67,6 +68,7 @@ static void draw_limits(struct world *world, size_t nodes)
     if (world->mode == MODE_QUIET)
         swarm->faults_ns += 2 * SECOND_NS;
     swarm->window = windows[choose(choices, sizeof windows / sizeof windows[0])];
+    swarm->retain = retained[choose(choices, sizeof retained / sizeof retained[0])];
     swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
     swarm->segment_bytes = (512u << 10) << choose(choices, 2);

@@ -215,6 +215,7 @@ static struct recovery_settings settings_of(const struct world *world)
         .config = {.epoch = 1,
                    .voter_count = swarm->nodes,
                    .window = swarm->window,
+                   .retain = swarm->retain,
                    .heartbeat_us = swarm->heartbeat_us,
                    .retransmit_us = swarm->retransmit_us},
     };

@@ -94,6 +94,7 @@ struct swarm {
     size_t keys;
     uint64_t faults_ns; // until faults end
     uint32_t window;
+    uint32_t retain;
     uint64_t heartbeat_us;
     uint64_t retransmit_us;
     uint32_t segment_bytes;
