@@ -16,6 +16,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/oracle_disk.c \
 	tests/sim/oracle_history.c \
 	tests/sim/oracle_log.c \
+	tests/sim/oracle_register.c \
 	tests/sim/shadow.c tests/sim/shadow.h \
 	tests/sim/shrink.c tests/sim/shrink.h \
 	tests/sim/tables_memory.c \

@@ -39,3 +39,8 @@ void oracle_stepped(struct node *node);
 
 // All clients are done: replays the decided log on a fresh state and compares. Invariants 31, 34.
 void oracle_check_history(struct world *world);
+
+// ---- oracle_register.c -------------------------------------------------------------------------
+
+// All clients are done: what they saw of each znode has an order that real time allows.
+void oracle_check_registers(struct world *world);

@@ -160,11 +160,12 @@ static void check_reads(struct replay *replay, paxos_slot slot)
     while (replay->next_read < replay->read_count) {
         const struct operation *operation =
             &replay->history->operations[replay->reads[replay->next_read]];
+        uint64_t value;
         if (operation->slot > slot)
             break;
         replay->next_read++;
         if (operation->zxid != view_position(view)->zxid ||
-            operation->content != workload_look(view, operation->key))
+            operation->content != workload_look(view, operation->key, &value))
             world_fail(replay->world, SIM_CORRECTNESS, "read-content",
                        "a read of /k%u at slot %" PRIu64 " saw something else than is there",
                        operation->key, operation->slot);

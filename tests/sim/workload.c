@@ -81,13 +81,17 @@ static struct op with_data(struct world *world, struct op op, struct text *text)
     return op;
 }
 
-static uint32_t make_ops(struct world *world, uint32_t key, struct op ops[OPS_MAX],
+static uint32_t make_ops(struct world *world, struct operation *operation, struct op ops[OPS_MAX],
                          struct text texts[OPS_MAX])
 {
     uint32_t kind = choose(&world->choices, 10);
+    uint32_t key = operation->key;
+
+    operation->writes = kind < 4 || (kind >= 6 && kind <= 8);
 
     if (kind < 4) {
         ops[0] = with_data(world, make_op(&texts[0], OP_PUT, "k", key), &texts[0]);
+        operation->value = world->workload->numbers;
         return 1;
     }
     if (kind < 6) {
@@ -97,6 +101,7 @@ static uint32_t make_ops(struct world *world, uint32_t key, struct op ops[OPS_MA
     }
     if (kind < 8) {
         ops[0] = with_data(world, make_op(&texts[0], OP_SET, "k", key), &texts[0]);
+        operation->value = world->workload->numbers;
         ops[0].version = (int32_t)choose(&world->choices, 4) - 1;
         return 1;
     }
@@ -113,7 +118,7 @@ static struct blob *make_command(struct world *world, struct operation *operatio
     struct op ops[OPS_MAX];
     struct buffer encoded = {0};
     uint8_t key[8];
-    uint32_t count = make_ops(world, operation->key, ops, texts);
+    uint32_t count = make_ops(world, operation, ops, texts);
     struct command command = {.multi = count > 1, .op_count = count};
 
     if (operation->keyed) {
@@ -225,14 +230,16 @@ static void on_complete(struct submission *submission, enum error error, struct 
         finish_refused(world, client, error);
 }
 
-uint64_t workload_look(struct view *view, uint32_t key)
+uint64_t workload_look(struct view *view, uint32_t key, uint64_t *value)
 {
     struct znode znode;
     struct text text;
     struct op op = make_op(&text, OP_CHECK, "k", key);
 
+    *value = 0;
     if (view_get(view, op.path, op.path_length, true, &znode) != ERROR_OK)
         return 0;
+    *value = bytes_get_u64(znode.data);
     uint64_t stat[] = {znode.stat.czxid, znode.stat.mzxid, (uint64_t)znode.stat.version,
                        znode.stat.ctime, znode.stat.mtime};
     uint64_t hash = hash64(stat, sizeof stat, znode.stat.data_length);
@@ -247,7 +254,7 @@ static void look(struct world *world, struct node *node, struct client *client)
     ASSERT(view_open(node->state, &view) == ERROR_OK);
     operation->zxid = view_position(view)->zxid;
     operation->slot = view_position(view)->applied;
-    operation->content = workload_look(view, operation->key);
+    operation->content = workload_look(view, operation->key, &operation->value);
     view_close(view);
     world_count(world, COUNT_READS_OK);
     finish(world, client, OPERATION_OK, ERROR_OK);

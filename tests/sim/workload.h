@@ -32,6 +32,9 @@ struct operation {
     paxos_slot slot;
     bool existed;
     uint64_t content; // hash of data and stat
+    // The znode as a register: the number that a read saw or a write leaves there, 0 = no znode.
+    uint64_t value;
+    bool writes;
 };
 
 struct history {
@@ -50,5 +53,5 @@ bool workload_busy(const struct world *world);
 const struct history *workload_history(const struct world *world);
 void workload_on_client(struct world *world, struct event *event);
 
-// What a read of this znode sees, as a hash; 0 when it does not exist.
-uint64_t workload_look(struct view *view, uint32_t key);
+// What a read of this znode sees, as a hash; 0 when it does not exist. *value gets its number.
+uint64_t workload_look(struct view *view, uint32_t key, uint64_t *value);

@@ -18,6 +18,8 @@
 #define CONVERGE_NS    (60 * SECOND_NS)      // all must be done so long after that
 #define LOOK_NS        (20 * MILLISECOND_NS) // how often convergence is looked at
 
+enum { REGISTERS_EVERY = 4 }; // seeds: the search for an order is slow
+
 struct world *world_current;
 
 static const char *const event_names[EVENT_COUNT] = {
@@ -288,6 +290,8 @@ uint64_t world_run(const struct world_options *options)
         serve_in_part(&world);
     converge(&world);
     oracle_check_history(&world);
+    if (world.seed % REGISTERS_EVERY == 0)
+        oracle_check_registers(&world);
     destroy(&world);
     world_count(&world, COUNT_SEEDS);
     world_end(&world);
