@@ -101,16 +101,23 @@ static void teach(struct paxos *paxos, struct peer *peer)
     message->entry_count = count_entries(paxos, peer->decided + 1, paxos->decided);
 }
 
-// What the follower may keep: its whole log if it is ours, what it shares with the log that we
-// adopted, else only what it knows decided.
+static paxos_slot shared_with(const struct paxos *paxos, const struct peer *peer)
+{
+    if (ballot_equal(peer->log_ballot, paxos->own))
+        return peer->last;
+    if (peer->log_ballot.round > 0 && ballot_equal(peer->log_ballot, paxos->adopted_ballot))
+        return peer->last < paxos->adopted_last ? peer->last : paxos->adopted_last;
+    return 0;
+}
+
+// What the follower may keep: what it knows decided, and its whole log if it is ours, or what it shares
+// with the log that we adopted.
 static paxos_slot may_keep(const struct paxos *paxos, const struct peer *peer)
 {
-    paxos_slot keep = peer->decided;
+    paxos_slot keep = shared_with(paxos, peer);
 
-    if (ballot_equal(peer->log_ballot, paxos->own))
-        keep = peer->last;
-    else if (peer->log_ballot.round > 0 && ballot_equal(peer->log_ballot, paxos->adopted_ballot))
-        keep = peer->last < paxos->adopted_last ? peer->last : paxos->adopted_last;
+    if (keep < peer->decided)
+        keep = peer->decided;
     return keep < paxos->log.last ? keep : paxos->log.last;
 }
 
