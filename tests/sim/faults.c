@@ -93,6 +93,8 @@ static void draw_faults(struct world *world)
     swarm->corruption = sometimes(world, 20000);
     swarm->slow_flush = sometimes(world, 50000);
     swarm->fault_interval_ns = choose_between(choices, 30, 1000) * MILLISECOND_NS;
+    if (choose(choices, 4) == 3) // a storm
+        swarm->fault_interval_ns /= 20;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         if (choose(choices, 2) == 1 && (swarm->nodes > 1 || fault_table[i].alone))
             swarm->fault_weights[i] = fault_table[i].weight;

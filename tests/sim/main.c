@@ -15,7 +15,7 @@
 
 #define SHRUNK_FILE "sim.choices"
 
-enum { BRIEF_SEEDS = 40, TWICE_EVERY = 10 };
+enum { BRIEF_SEEDS = 30, TWICE_EVERY = 10 };
 
 struct options {
     uint64_t seed;
