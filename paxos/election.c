@@ -252,6 +252,10 @@ void paxos__on_heartbeat_reply(struct paxos *paxos, const struct paxos_message *
 
     see_ballot(paxos, message->promised);
     see_ballot(paxos, message->leader);
+    if (paxos->role == PAXOS_LEADER && paxos->happy && ballot_less(paxos->own, message->promised)) {
+        paxos__campaign(paxos); // it can only join a ballot above its promise
+        return;
+    }
     if (message->round != paxos->round)
         return;
     peer->replied = true;

@@ -328,9 +328,10 @@ void paxos__proposer_tick(struct paxos *paxos)
     if (paxos->role != PAXOS_CANDIDATE || !ballot_equal(paxos->durable_promise, paxos->own) ||
         paxos->now_us < paxos->sent_us + paxos->config.heartbeat_us / 2)
         return;
-    ask_for_promises(paxos);
+    // Who does not give what it promised may be dead: another quorum will do.
     if (paxos->fetching_from != 0)
-        fetch(paxos);
-    else
-        try_to_lead(paxos);
+        paxos__peer(paxos, paxos->fetching_from)->promised = false;
+    paxos->fetching_from = 0;
+    ask_for_promises(paxos);
+    try_to_lead(paxos);
 }
