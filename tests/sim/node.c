@@ -82,13 +82,14 @@ static void port_send(void *context, uint16_t to, const void *data, size_t lengt
     if (*(const uint8_t *)data == FRAME_PAXOS &&
         paxos_message_decode((const uint8_t *)data + 1, length - 1, &message) == ERROR_OK) {
         oracle_sent(node, &message);
-        world_log(node->world, node,
-                  "-> n%u %s b=%" PRIu64 ".%u p=%" PRIu64 ".%u lb=%" PRIu64 ".%u slot=%" PRIu64
-                  "+%u last=%" PRIu64 " dec=%" PRIu64 " round=%" PRIu64 " happy=%d",
-                  to, paxos_message_name(message.type), message.ballot.round, message.ballot.node,
-                  message.promised.round, message.promised.node, message.log_ballot.round,
-                  message.log_ballot.node, message.slot, message.entry_count, message.last,
-                  message.decided, message.round, message.happy);
+        world_log(
+            node->world, node,
+            "-> n%u %s b=%" PRIu64 ".%u l=%" PRIu64 ".%u p=%" PRIu64 ".%u lb=%" PRIu64
+            ".%u slot=%" PRIu64 "+%u last=%" PRIu64 " dec=%" PRIu64 " round=%" PRIu64 " happy=%d",
+            to, paxos_message_name(message.type), message.ballot.round, message.ballot.node,
+            message.leader.round, message.leader.node, message.promised.round,
+            message.promised.node, message.log_ballot.round, message.log_ballot.node, message.slot,
+            message.entry_count, message.last, message.decided, message.round, message.happy);
         paxos_message_release(&message);
     } else {
         world_log(node->world, node, "-> n%u forwards %zu bytes", to, length);

@@ -118,6 +118,24 @@ static struct leadership *find_leadership(struct oracle *oracle, struct ballot b
     return NULL;
 }
 
+// 9: a new leader of the highest ballot has everything that was decided below it.
+static void check_complete(struct node *node)
+{
+    const struct oracle *oracle = node->world->oracle;
+    const struct paxos_status *status = &node->status;
+
+    for (size_t i = 0; i < oracle->leader_count; i++) {
+        if (ballot_compare(oracle->leaders[i].ballot, status->ballot) > 0)
+            return;
+    }
+    if (status->last < oracle->count)
+        world_fail(node->world, SIM_CORRECTNESS, "completeness",
+                   "node %u leads in ballot %" PRIu64 ".%u with a log up to slot %" PRIu64
+                   ", but slot %zu is decided",
+                   node->id, status->ballot.round, status->ballot.node, status->last,
+                   oracle->count);
+}
+
 void oracle_stepped(struct node *node)
 {
     struct oracle *oracle = node->world->oracle;
@@ -132,6 +150,7 @@ void oracle_stepped(struct node *node)
         world_fail(node->world, SIM_CORRECTNESS, "one-leader",
                    "node %u leads in ballot %" PRIu64 ".%u, which is not its own to lead in",
                    node->id, status->ballot.round, status->ballot.node);
+    check_complete(node);
     if (oracle->leader_count == oracle->leader_capacity) {
         oracle->leader_capacity = oracle->leader_capacity * 2 + 64;
         oracle->leaders =
