@@ -332,11 +332,17 @@ void paxos__on_learn(struct paxos *paxos, const struct paxos_message *message)
     paxos_slot end = message->slot + message->entry_count;
     bool differs;
 
-    if (end <= paxos->decided || paxos->role == PAXOS_LEADER)
+    if (paxos->role == PAXOS_LEADER)
         return;
+    if (end <= paxos->decided) {
+        paxos__request_prepare(paxos, message->from); // the sender's picture of us is old
+        return;
+    }
     if (!follows(paxos, message)) {
         if (message->slot <= paxos->decided)
             paxos__fault(paxos, PAXOS_HISTORY_DIFFERS);
+        else
+            paxos__request_prepare(paxos, message->from); // we know less than it thinks
         return;
     }
     uint32_t same = compare(paxos, message, &differs);

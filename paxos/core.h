@@ -18,9 +18,12 @@ struct peer {
     // This heartbeat round.
     bool replied;
     bool happy;
-    struct ballot ballot; // its own
-    struct ballot leader; // that it follows
-    // Its claim, as last heard: of a reply, a promise or a request.
+    struct ballot ballot;          // its own
+    struct ballot leader;          // that it follows
+    struct ballot seen_log_ballot; // its claim then: a hint about who should lead, nothing more
+    paxos_slot seen_last;
+    // Its claim, from a PROMISE of our ballot or, LEADER, a later request. A heartbeat reply must not
+    // touch it: it may be older than the promise.
     struct ballot log_ballot;
     paxos_slot last;
     struct hash128 last_hash; // promise only
@@ -72,6 +75,7 @@ struct paxos {
     // CANDIDATE, LEADER.
     struct ballot own;      // the last ballot of this node in this run
     uint16_t fetching_from; // CANDIDATE: whose entries are awaited, 0 = nobody's
+    uint64_t fetching_since_us;
     paxos_slot fetching_to;
     struct hash128 fetching_hash; // chain hash there
     paxos_slot start_slot; // LEADER: slot of the LEADER_START entry of its ballot, 0 before it

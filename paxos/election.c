@@ -127,9 +127,9 @@ static unsigned rank(const struct paxos *paxos)
         const struct peer *peer = &paxos->peers[i];
         if (!peer->voter || !peer->replied)
             continue;
-        int order = ballot_compare(peer->log_ballot, paxos->log_ballot);
+        int order = ballot_compare(peer->seen_log_ballot, paxos->log_ballot);
         if (order == 0)
-            order = (peer->last > paxos->log.last) - (peer->last < paxos->log.last);
+            order = (peer->seen_last > paxos->log.last) - (peer->seen_last < paxos->log.last);
         if (order == 0)
             order = peer->node < paxos->config.node ? 1 : -1;
         better += order > 0;
@@ -262,9 +262,8 @@ void paxos__on_heartbeat_reply(struct paxos *paxos, const struct paxos_message *
     peer->happy = message->happy;
     peer->ballot = message->ballot;
     peer->leader = message->leader;
-    peer->log_ballot = message->log_ballot;
-    peer->last = message->last;
-    peer->decided = message->decided;
+    peer->seen_log_ballot = message->log_ballot;
+    peer->seen_last = message->last;
     if (paxos->urgent_rounds > 0 && all_have_replied(paxos))
         end_round(paxos);
 }

@@ -6,6 +6,8 @@
 #include "base/assert.h"
 #include "paxos/core.h"
 
+enum { FETCH_HEARTBEATS = 3 }; // after which the entries of another node are asked for
+
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -206,6 +208,7 @@ static void try_to_lead(struct paxos *paxos)
         return;
     }
     paxos->fetching_from = winner->node;
+    paxos->fetching_since_us = paxos->now_us;
     paxos->fetching_to = winner->last;
     paxos->fetching_hash = winner->last_hash;
     if (winner->last > paxos->log.applied + PAXOS_WINDOW)
@@ -228,21 +231,19 @@ void paxos__on_promise(struct paxos *paxos, const struct paxos_message *message)
 
     if (paxos->role == PAXOS_FOLLOWER || !ballot_equal(message->ballot, paxos->own))
         return;
+    if (paxos->role == PAXOS_CANDIDATE && peer->promised)
+        return; // what it promised first is true, and chosen from already
     bool same = peer->promised && ballot_equal(peer->log_ballot, message->log_ballot) &&
                 peer->last == message->last && peer->decided == message->decided;
+    peer->promised = true;
     peer->log_ballot = message->log_ballot;
     peer->last = message->last;
     peer->last_hash = message->hash;
     peer->decided = message->decided;
-    if (paxos->role == PAXOS_LEADER) {
-        peer->promised = true;
-        // What did not help just now would only go in a circle: the tick sends it again.
-        if (!same || paxos->now_us >= peer->heard_us + paxos->config.retransmit_us)
-            paxos__sync_peer(paxos, peer);
-    } else if (!peer->promised) {
-        peer->promised = true;
+    if (paxos->role == PAXOS_CANDIDATE)
         try_to_lead(paxos);
-    }
+    else if (!same || paxos->now_us >= peer->heard_us + paxos->config.retransmit_us)
+        paxos__sync_peer(paxos, peer); // the same again would only go in a circle: the tick does it
 }
 
 // Whether the winner's entries lead from our log to exactly what it promised; *same gets how many of
@@ -328,10 +329,15 @@ void paxos__proposer_tick(struct paxos *paxos)
     if (paxos->role != PAXOS_CANDIDATE || !ballot_equal(paxos->durable_promise, paxos->own) ||
         paxos->now_us < paxos->sent_us + paxos->config.heartbeat_us / 2)
         return;
-    // Who does not give what it promised may be dead: another quorum will do.
-    if (paxos->fetching_from != 0)
+    if (paxos->fetching_from != 0 &&
+        paxos->now_us > paxos->fetching_since_us + FETCH_HEARTBEATS * paxos->config.heartbeat_us) {
+        // Who does not give what it promised may be dead: another quorum will do.
         paxos__peer(paxos, paxos->fetching_from)->promised = false;
-    paxos->fetching_from = 0;
+        paxos->fetching_from = 0;
+    }
     ask_for_promises(paxos);
-    try_to_lead(paxos);
+    if (paxos->fetching_from != 0)
+        fetch(paxos);
+    else
+        try_to_lead(paxos);
 }
