@@ -38,11 +38,12 @@ struct peer {
 
 // What becomes true with one persist sequence.
 struct persist_note {
-    paxos_slot last;              // the log is durable up to here
-    struct ballot log_ballot;     // in this ballot
-    bool accepted;                // entries were accepted: tell the leader
-    bool promised;                // a promise was made: tell its owner
-    struct paxos_message promise; // ... with this message
+    paxos_slot last;               // the log is durable up to here
+    struct ballot log_ballot;      // in this ballot
+    struct ballot highest_promise; // promised by then, by whatever record
+    bool accepted;                 // entries were accepted: tell the leader
+    bool promised;                 // a promise was made: tell its owner
+    struct paxos_message promise;  // ... with this message
 };
 
 // A read that waits on the leader, or that was asked of it.

@@ -168,16 +168,12 @@ static bool complete(struct paxos *paxos, const struct persist_note *note)
 {
     paxos->durable = note->last;
     paxos->durable_ballot = note->log_ballot;
-    if (ballot_less(paxos->durable_promise, note->log_ballot))
-        paxos->durable_promise = note->log_ballot;
-    if (note->promised) {
-        paxos->durable_promise = note->promise.ballot;
-        if (ballot_equal(note->promise.ballot, paxos->promised)) {
-            if (note->promise.to == paxos->config.node)
-                paxos__promise_durable(paxos);
-            else if (paxos->output->message_count < PAXOS_MESSAGES_OUT_MAX)
-                paxos->output->messages[paxos->output->message_count++] = note->promise;
-        }
+    paxos->durable_promise = note->highest_promise;
+    if (note->promised && ballot_equal(note->promise.ballot, paxos->promised)) {
+        if (note->promise.to == paxos->config.node)
+            paxos__promise_durable(paxos);
+        else if (paxos->output->message_count < PAXOS_MESSAGES_OUT_MAX)
+            paxos->output->messages[paxos->output->message_count++] = note->promise;
     }
     return note->accepted && ballot_equal(note->log_ballot, paxos->promised);
 }
@@ -317,6 +313,7 @@ void paxos_step(struct paxos *paxos, const struct paxos_input *input, struct pax
     if (output->record_count > 0) {
         paxos__note(paxos)->last = paxos->log.last;
         paxos__note(paxos)->log_ballot = paxos->log_ballot;
+        paxos__note(paxos)->highest_promise = paxos->promised;
     }
     output->role_changed =
         role != paxos->role || leader != paxos->leader || !ballot_equal(promised, paxos->promised);
