@@ -280,8 +280,7 @@ static void begin_output(const struct paxos *paxos, struct paxos_output *output)
     output->read = 0;
     output->reads_failed = 0;
     output->read_count = 0;
-    output->lagging_node = 0;
-    output->lagging_from = 0;
+    output->lagging_count = 0;
     output->fault = PAXOS_NO_FAULT;
     output->scalars = (struct paxos_scalars){.epoch = paxos->config.epoch,
                                              .promised = paxos->promised,

@@ -118,10 +118,13 @@ struct paxos_output {
                       // changed; 0: none
     size_t read_count;
     struct paxos_read_answer reads[PAXOS_READS_OUT_MAX];
-    // This follower needs decided entries that are no longer in the window: the driver sends it LEARN
-    // messages with entries from its journal, from this slot on, or a checkpoint. 0: nobody.
-    uint16_t lagging_node;
-    paxos_slot lagging_from;
+    // These followers need decided entries that are no longer in the window: the driver sends them LEARN
+    // messages with entries from its journal, from that slot on, or a checkpoint.
+    size_t lagging_count;
+    struct paxos_lagging {
+        uint16_t node;
+        paxos_slot from;
+    } lagging[PAXOS_VOTERS_MAX + PAXOS_LEARNERS_MAX];
     enum paxos_fault fault;
     bool role_changed;    // role, leader or ballot are others than before the step
     uint64_t deadline_us; // a TICK is due by then

@@ -82,6 +82,18 @@ static uint32_t count_entries(const struct paxos *paxos, paxos_slot from, paxos_
     return count;
 }
 
+static void ask_driver(struct paxos *paxos, const struct peer *peer)
+{
+    struct paxos_output *output = paxos->output;
+
+    for (size_t i = 0; i < output->lagging_count; i++) {
+        if (output->lagging[i].node == peer->node)
+            return;
+    }
+    output->lagging[output->lagging_count++] =
+        (struct paxos_lagging){.node = peer->node, .from = peer->decided + 1};
+}
+
 // The follower is too far behind for our ballot: decided entries first, from memory or by the driver.
 static void teach(struct paxos *paxos, struct peer *peer)
 {
@@ -89,8 +101,7 @@ static void teach(struct paxos *paxos, struct peer *peer)
 
     peer->synced = false;
     if (!paxos_log_knows(&paxos->log, peer->decided) || peer->decided >= paxos->decided) {
-        paxos->output->lagging_node = peer->node;
-        paxos->output->lagging_from = peer->decided + 1;
+        ask_driver(paxos, peer);
         return;
     }
     message = paxos__message(paxos, peer->node, MESSAGE_LEARN, paxos->own);

@@ -227,8 +227,9 @@ static void carry_out(struct replica *replica)
         for (paxos_slot slot = output->apply_from; slot <= output->apply_to; slot++)
             replica->ports.apply(replica->ports.context, paxos_entry(replica->paxos, slot));
     }
-    if (output->lagging_node != 0)
-        replica->ports.catch_up(replica->ports.context, output->lagging_node, output->lagging_from);
+    for (size_t i = 0; i < output->lagging_count; i++)
+        replica->ports.catch_up(replica->ports.context, output->lagging[i].node,
+                                output->lagging[i].from);
     take_read_answers(replica);
     replica->deadline_ns =
         output->deadline_us < UINT64_MAX / 1000 ? output->deadline_us * 1000 : UINT64_MAX;
