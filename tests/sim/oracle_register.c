@@ -90,10 +90,14 @@ static bool try_known(struct search *search, const struct stand *stand, uint64_t
 {
     const struct events *events = search->events;
 
-    for (size_t i = stand->first; i < events->known_count && i < stand->first + WIDTH; i++) {
+    for (size_t i = stand->first; i < events->known_count; i++) {
         const struct operation *operation = events->known[i];
         if (operation->invoked_ns > end_ns)
             break;
+        if (i >= stand->first + WIDTH) {
+            search->gave_up = true; // one operation was open during more than can be looked at
+            return true;
+        }
         if (is_done(stand, i) || (operation->read && operation->value != stand->value))
             continue;
         if (find_order(search, after_known(stand, i, operation->value)))
