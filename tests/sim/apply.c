@@ -36,7 +36,7 @@ void apply_entry(struct node *node, const struct entry *entry)
 {
     struct job *job = memory_alloc(sizeof *job);
 
-    oracle_decided(node, entry);
+    oracle_executing(node, entry);
     job->entry = *entry;
     blob_ref(entry->value);
     fifo_push(&node->apply.jobs, &job->link);

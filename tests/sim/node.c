@@ -160,6 +160,8 @@ void node_stepped(struct node *node)
 
     replica_status(node->replica, &node->status);
     log_change(node, &before);
+    for (paxos_slot slot = before.decided + 1; slot <= node->status.decided; slot++)
+        oracle_decided(node, paxos_entry(node->paxos, slot));
     oracle_stepped(node);
     set_timer(node);
 }
@@ -253,6 +255,7 @@ static void plug_in(struct node *node, const struct recovery_result *result)
     node->journal = result->journal;
     node->newest_checkpoint = result->checkpoint.position.applied;
     node->older_checkpoint = result->older_checkpoint;
+    node->paxos = result->paxos;
     node->replica = replica_new(result->paxos, &node->identity, &settings, &ports);
 }
 
@@ -340,6 +343,7 @@ void node_start(struct node *node)
     oracle_recovered(node);
     look_at_position(node);
     bulk_start(node);
+    replica_status(node->replica, &node->status);
     replica_start(node->replica, node_time(node));
     node_stepped(node);
     world_log(node->world, node, "started: applied=%" PRIu64 " last=%" PRIu64, node->status.applied,

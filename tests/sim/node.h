@@ -44,6 +44,7 @@ struct node {
     struct state *state;
     struct journal *journal;
     struct replica *replica;
+    const struct paxos *paxos; // the replica's core, to look at
     struct flush flush;
     struct apply apply;
     paxos_slot newest_checkpoint;

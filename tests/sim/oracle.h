@@ -15,8 +15,10 @@ void oracle_free(struct world *world);
 
 // ---- oracle_log.c: one value per slot, one state per slot --------------------------------------
 
-// A node is about to execute this entry: invariants 6, 8.
+// A node takes this entry for decided: invariants 6, 8.
 void oracle_decided(struct node *node, const struct entry *entry);
+// It is about to execute it: that it was decided, and that its own disk holds it.
+void oracle_executing(struct node *node, const struct entry *entry);
 // It has executed it; results is a hash of what the commands answered: invariant 21.
 void oracle_executed(struct node *node, paxos_slot slot, struct hash128 digest, uint64_t results);
 // A state that came from recovery or a checkpoint stands at this position.

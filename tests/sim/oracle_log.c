@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log as the whole cluster agreed on it: a slot gets its value when the first node executes it,
-// and keeps it for ever, over every restart.
+// The log as the whole cluster agreed on it: a slot gets its value when the first node knows it
+// decided, and keeps it for ever, over every restart.
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -52,12 +52,19 @@ static void check_durable(struct node *node, const struct entry *entry)
         holders += shadow_holds(&world->nodes[i].shadow, entry->slot, entry->hash);
     if (holders < world_quorum(world))
         world_fail(world, SIM_CORRECTNESS, "durability",
-                   "node %u executes slot %" PRIu64 ", which %zu of %zu disks hold", node->id,
-                   entry->slot, holders, world->swarm.nodes);
+                   "node %u takes slot %" PRIu64 " for decided, which %zu of %zu disks hold",
+                   node->id, entry->slot, holders, world->swarm.nodes);
+}
+
+void oracle_executing(struct node *node, const struct entry *entry)
+{
+    struct world *world = node->world;
+
     if (!shadow_holds(&node->shadow, entry->slot, entry->hash))
         world_fail(world, SIM_CORRECTNESS, "durability",
                    "node %u executes slot %" PRIu64 ", which its own disk does not hold", node->id,
                    entry->slot);
+    oracle_decided(node, entry);
 }
 
 void oracle_decided(struct node *node, const struct entry *entry)
@@ -67,8 +74,8 @@ void oracle_decided(struct node *node, const struct entry *entry)
     check_durable(node, entry);
     if (entry->slot > world->oracle->count + 1)
         world_fail(world, SIM_CORRECTNESS, "agreement",
-                   "node %u executes slot %" PRIu64 ", but nobody executed the one before",
-                   node->id, entry->slot);
+                   "node %u takes slot %" PRIu64 " for decided, but not the one before", node->id,
+                   entry->slot);
     if (entry->slot == world->oracle->count + 1) {
         add(world, entry);
         return;
@@ -76,7 +83,7 @@ void oracle_decided(struct node *node, const struct entry *entry)
     const struct entry *known = &slot_of(world, entry->slot)->entry;
     if (!hash128_equal(known->hash, entry->hash))
         world_fail(world, SIM_CORRECTNESS, "agreement",
-                   "node %u executes slot %" PRIu64 " with the value of ballot %" PRIu64
+                   "node %u takes slot %" PRIu64 " for decided with the value of ballot %" PRIu64
                    ".%u, decided was that of %" PRIu64 ".%u",
                    node->id, entry->slot, entry->origin.round, entry->origin.node,
                    known->origin.round, known->origin.node);
