@@ -296,30 +296,39 @@ static void full_disk_is_answered_and_its_room_given_back(void **context)
     pair_free(&pair);
 }
 
-// The power fails after any of the operations: under its name the checkpoint is whole or not there, and
-// the next try completes it.
-static void power_loss_leaves_the_whole_or_nothing(void **context)
+// The power fails: what is durable under the checkpoint's name is whole, and `done` says that it must be
+// there. The next try completes it.
+static void lose_power(const struct pair *pair, struct disk *to, bool done, uint64_t seed)
 {
-    struct pair pair = pair_make(*context);
     paxos_slot slots[4];
     size_t count;
 
-    for (uint64_t operation = 1;; operation++) {
+    disk_fake_crash_random(to, seed);
+    assert_int_equal(checkpoint_list(to, slots, 4, &count), ERROR_OK);
+    if (count > 0 || done)
+        assert_true(is_whole(to, pair->file.slot));
+    enum error error = transfer(pair->from, to, &pair->file);
+    if (error == ERROR_CORRUPT) // what a crash left of a part may have holes
+        error = transfer(pair->from, to, &pair->file);
+    assert_int_equal(error, ERROR_OK);
+    assert_true(is_whole(to, pair->file.slot));
+}
+
+static void power_loss_leaves_the_whole_or_nothing(void **context)
+{
+    struct pair pair = pair_make(*context);
+    bool done = false;
+
+    for (uint64_t operation = 1; !done; operation++) {
         struct disk *to = disk_fake_new();
         disk_fake_fail(to, operation, ERROR_IO, true);
-        bool done = transfer(pair.from, to, &pair.file) == ERROR_OK;
-        disk_fake_crash_random(to, operation);
-        assert_int_equal(checkpoint_list(to, slots, 4, &count), ERROR_OK);
-        if (count > 0 || done)
-            assert_true(is_whole(to, pair.file.slot));
-        enum error error = transfer(pair.from, to, &pair.file);
-        if (error == ERROR_CORRUPT) // what a crash left of a part may have holes
-            error = transfer(pair.from, to, &pair.file);
-        assert_int_equal(error, ERROR_OK);
-        assert_true(is_whole(to, pair.file.slot));
+        done = transfer(pair.from, to, &pair.file) == ERROR_OK;
+        for (uint64_t seed = 1; seed <= 8; seed++) {
+            struct disk *clone = disk_fake_clone(to);
+            lose_power(&pair, clone, done, seed);
+            disk_fake_free(clone);
+        }
         disk_fake_free(to);
-        if (done)
-            break;
         assert_true(operation < 100);
     }
     pair_free(&pair);
