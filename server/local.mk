@@ -12,7 +12,9 @@ server_libserver_a_SOURCES = \
 	server/options.c server/options.h \
 	server/pending.c server/pending.h \
 	server/recovery.c server/recovery.h \
-	server/replica.c server/replica.h
+	server/replica.c server/replica.h \
+	server/transfer.c server/transfer.h \
+	server/transfer_frame.c server/transfer_frame.h
 
 sbin_PROGRAMS += curlewd
 curlewd_SOURCES = server/main.c

@@ -17,3 +17,8 @@ check_PROGRAMS += tests/unit/server/test_keeper
 tests_unit_server_test_keeper_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_keeper_SOURCES = tests/unit/server/test_keeper.c $(STATE_FIXTURE)
 tests_unit_server_test_keeper_LDADD = tests/lib/libdisk.a $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_transfer
+tests_unit_server_test_transfer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_transfer_SOURCES = tests/unit/server/test_transfer.c $(STATE_FIXTURE)
+tests_unit_server_test_transfer_LDADD = tests/lib/libdisk.a $(SERVER_LIBS) $(CMOCKA_LIBS)
