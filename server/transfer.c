@@ -356,7 +356,8 @@ static enum error start(struct transfer *transfer, uint16_t from,
         return give_back_room(transfer);
     if (error != ERROR_OK) {
         end_incoming(transfer);
-        return error == ERROR_MISSING ? ERROR_OK : error; // pruned in between: the next offer does it
+        // Pruned in between: the next offer does it.
+        return error == ERROR_MISSING ? ERROR_OK : error;
     }
     log_write(LOG_INFO, "receiving a checkpoint",
               "peer=%u slot=%" PRIu64 " bytes=%" PRIu64 " present_bytes=%" PRIu64, (unsigned)from,
