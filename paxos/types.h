@@ -55,24 +55,25 @@ struct entry {
 struct hash128 entry_hash(const struct entry *entry);
 
 enum record_type {
-    RECORD_PROMISE = 1,    // ballot: promised from now on
-    RECORD_APPEND = 2,     // entry: appended in the current log_ballot
-    RECORD_SYNC = 3,       // ballot, slot, hash: keep the log up to slot (whose hash is given), the
-                           // `count` RECORD_APPEND that follow in the same flush group replace the
-                           // rest; then promised = log_ballot = ballot
-    RECORD_CHECKPOINT = 4, // slot, hash: a checkpoint of this slot is durable
-    RECORD_LEARN = 5,      // ballot, slot, hash: the `count` RECORD_APPEND that follow in the same
-                           // group are decided and stand from slot + 1 on; what the log held there
-                           // and did not agree goes, log_ballot stays, promised = max(it, ballot)
+    RECORD_PROMISE = 1, // ballot: promised from now on
+    RECORD_APPEND = 2,  // entry: appended in the current log_ballot
+    RECORD_SYNC = 3,    // ballot, slot, hash: keep the log up to slot (whose hash is given), the
+                        // `count` RECORD_APPEND that follow in the same flush group replace the
+                        // rest; then promised = log_ballot = ballot
+    RECORD_INSTALL = 4, // ballot, slot, hash: the log starts anew behind slot, which a checkpoint
+                        // that is durable holds; log_ballot stays, promised = max(it, ballot)
+    RECORD_LEARN = 5,   // ballot, slot, hash: the `count` RECORD_APPEND that follow in the same
+                        // group are decided and stand from slot + 1 on; what the log held there
+                        // and did not agree goes, log_ballot stays, promised = max(it, ballot)
 };
 
 // One durable change of an acceptor. A flush group is written and recovered whole or not at all.
 struct paxos_record {
     uint8_t type;         // enum record_type
     uint64_t epoch;       // configuration number
-    struct ballot ballot; // PROMISE, SYNC, LEARN
-    paxos_slot slot;      // SYNC, LEARN: keep; CHECKPOINT: its slot
-    struct hash128 hash;  // SYNC, LEARN, CHECKPOINT: chain hash at slot
+    struct ballot ballot; // PROMISE, SYNC, LEARN, INSTALL
+    paxos_slot slot;      // SYNC, LEARN: keep; INSTALL: the checkpoint's
+    struct hash128 hash;  // SYNC, LEARN, INSTALL: chain hash at slot
     uint32_t count;       // SYNC, LEARN: entries that follow
     struct entry entry;   // APPEND
 };
