@@ -23,14 +23,32 @@ struct ballot {
 // <0, 0 or >0, by round and then node.
 int ballot_compare(struct ballot a, struct ballot b);
 
-// Who a disk belongs to. A formatted disk keeps cluster, node and incarnation for life; a blank one
-// is another acceptor and gets another incarnation.
+enum {
+    PAXOS_VOTERS_MAX = 7,
+    PAXOS_LEARNERS_MAX = 5,
+    PAXOS_WINDOW = 1024,             // most slots above the applied one
+    PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
+    PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
+};
+
+// A voter of the cluster, as fixed at genesis, and the newest run of it that this node has met.
+struct member {
+    uint16_t node;
+    uint8_t incarnation[16];
+    uint64_t boot; // highest boot_count met; 0: none yet
+    uint64_t run;  // the random number of that run
+};
+
+// Who a disk belongs to. A formatted disk keeps incarnation, and from genesis on cluster, node and
+// members, for life; a blank one is another acceptor and gets another incarnation.
 struct identity {
-    uint8_t cluster[16];     // random, made at genesis
+    uint8_t cluster[16];     // random, made at genesis; zero before
     uint8_t incarnation[16]; // random, made when the disk is formatted
     uint16_t node;           // 1..65535
     uint64_t boot_count;     // +1, durable, at each start before anything is sent
     bool journal_made;       // a journal exists: from now on its absence is a loss
+    size_t member_count;     // 0 before genesis
+    struct member members[PAXOS_VOTERS_MAX]; // in ascending order of node; this node is one
 };
 
 enum entry_type {
@@ -87,12 +105,4 @@ struct paxos_scalars {
     paxos_slot last;          // last slot of the log
     struct hash128 last_hash;
     paxos_slot decided; // known decided when this was written
-};
-
-enum {
-    PAXOS_VOTERS_MAX = 7,
-    PAXOS_LEARNERS_MAX = 5,
-    PAXOS_WINDOW = 1024,             // most slots above the applied one
-    PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
-    PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
 };
