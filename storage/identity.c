@@ -369,17 +369,19 @@ static enum error check_met(const struct identity *identity, const struct member
         return failure_set(failure, ERROR_FOREIGN, "node %u is not another member of this cluster",
                            (unsigned)met->node);
     if (memcmp(known->incarnation, met->incarnation, sizeof met->incarnation) != 0)
-        return failure_set(failure, ERROR_FOREIGN,
-                           "node %u has another data directory than at the founding of the cluster: "
-                           "what it voted for is gone, so it cannot vote again; put its directory "
-                           "back",
-                           (unsigned)met->node);
+        return failure_set(
+            failure, ERROR_FOREIGN,
+            "node %u has another data directory than at the founding of the cluster: "
+            "what it voted for is gone, so it cannot vote again; put its directory "
+            "back",
+            (unsigned)met->node);
     if (met->boot < known->boot || (met->boot == known->boot && met->run != known->run))
-        return failure_set(failure, ERROR_FOREIGN,
-                           "node %u runs from an older copy of its data directory (its start number "
-                           "%" PRIu64 " was used before, %" PRIu64
-                           " was seen): what it voted for since is gone; put the newest back",
-                           (unsigned)met->node, met->boot, known->boot);
+        return failure_set(
+            failure, ERROR_FOREIGN,
+            "node %u runs from an older copy of its data directory (its start number "
+            "%" PRIu64 " was used before, %" PRIu64
+            " was seen): what it voted for since is gone; put the newest back",
+            (unsigned)met->node, met->boot, known->boot);
     return ERROR_OK;
 }
 

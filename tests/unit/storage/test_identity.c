@@ -152,8 +152,7 @@ static void genesis_stands_in_both_copies(void **state)
 static enum error meet(struct context *context, struct identity *identity, uint64_t boot_count,
                        uint64_t run)
 {
-    struct member met = {
-        .node = 9, .incarnation = "another disk", .boot = boot_count, .run = run};
+    struct member met = {.node = 9, .incarnation = "another disk", .boot = boot_count, .run = run};
 
     return identity_meet(context->disk, identity, &met, &context->failure);
 }
