@@ -63,12 +63,15 @@ struct paxos {
     uint16_t leader;          // owner of the ballot in its accept phase, 0 = none
     struct ballot promised;   // highest ballot promised (volatile at once, durable with its record)
     struct ballot log_ballot; // ballot whose leader's full log this log contains; <= promised
-    struct paxos_log log;     // log.applied is the executed slot
+    struct paxos_log log;     // log.applied: executed, or held by a checkpoint
     paxos_slot decided;       // highest slot known decided, <= log.last
     paxos_slot durable;       // the log is on disk up to here ...
     struct ballot durable_ballot; // ... in this log_ballot
     struct ballot durable_promise;
     paxos_slot applying;                     // handed out for execution up to here
+    paxos_slot executed;                     // ... and executed; behind log.applied while a
+                                             // checkpoint is being installed
+    uint64_t install_sequence;               // of the INSTALL that is not durable yet, 0: none
     uint64_t persist_issued;                 // sequence of the newest records handed out
     uint64_t persist_done;                   // sequence of the newest durable records
     struct persist_note notes[PERSISTS_MAX]; // by sequence
@@ -87,17 +90,22 @@ struct paxos {
     uint64_t sent_us;             // CANDIDATE: when it last asked
 
     // Election (election.c).
-    uint64_t round;              // heartbeat round
-    uint64_t round_ends_us;      // 0: no rounds (a single voter)
-    unsigned urgent_rounds;      // short rounds left, after the leader's connection was lost
-    struct ballot leader_ballot; // highest ballot that a leader was seen with
-    bool happy;                  // content with that leader
-    unsigned misses;             // rounds in a row that were not
-    bool leader_unhappy;         // it said so itself
-    uint64_t heard_leader_us;    // when something of leader_ballot was last received
-    uint64_t campaign_us;        // when to campaign, 0 = not at all
-    uint64_t round_seen;         // highest ballot round ever seen
-    unsigned preempted;          // campaigns in a row that were overtaken: backs off
+    uint64_t round;          // heartbeat round
+    uint64_t round_ends_us;  // 0: no rounds (a single voter)
+    uint64_t round_began_us; // when it was asked, and what was decided then
+    paxos_slot round_decided;
+    uint64_t
+        confirmed_us; // LEADER: beginning of the newest round in which a quorum followed, 0: none
+    paxos_slot confirmed_decided; // what was decided then
+    unsigned urgent_rounds;       // short rounds left, after the leader's connection was lost
+    struct ballot leader_ballot;  // highest ballot that a leader was seen with
+    bool happy;                   // content with that leader
+    unsigned misses;              // rounds in a row that were not
+    bool leader_unhappy;          // it said so itself
+    uint64_t heard_leader_us;     // when something of leader_ballot was last received
+    uint64_t campaign_us;         // when to campaign, 0 = not at all
+    uint64_t round_seen;          // highest ballot round ever seen
+    unsigned preempted;           // campaigns in a row that were overtaken: backs off
     bool healthy;
 
     // Reads (reads.c).
@@ -116,10 +124,9 @@ struct paxos {
     uint64_t leading_since_log_us; // LEADER: the log's time then
 
     // Recovery (recovery.c).
-    struct hash128 checkpoint_hash; // chain hash of the state that execution starts from
-    struct hash128 covered_hash;    // chain hash of the log at that slot, as replayed so far
-    paxos_slot checkpoint_slot;     // that slot
-    paxos_slot recovered_mark;      // highest decided mark of the groups so far
+    struct paxos_position checkpoint; // the state that execution starts from
+    struct hash128 covered_hash;      // chain hash of the log at its slot, as replayed so far
+    paxos_slot recovered_mark;        // highest decided mark of the groups so far
 
     // The step under way.
     uint64_t now_us;
@@ -173,6 +180,7 @@ void paxos__on_accept_sync(struct paxos *paxos, const struct paxos_message *mess
 void paxos__on_accept(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_decide(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_learn(struct paxos *paxos, const struct paxos_message *message);
+void paxos__install(struct paxos *paxos, const struct paxos_install *install);
 void paxos__on_fetch(struct paxos *paxos, const struct paxos_message *message);
 // Asks the owner of a ballot for its PREPARE or its entries, naming our claim.
 void paxos__request_prepare(struct paxos *paxos, uint16_t node);
