@@ -576,7 +576,8 @@ static enum error start_threads(struct node *node, const struct recovery_result 
     struct replica_settings settings = {.heartbeat_us = node->options->heartbeat_ms * 1000,
                                         .seed = random_u64()};
     struct core_loop_ports loop_ports = {.context = node, .tick = on_tick, .describe = describe};
-    struct core_loop_settings loop_settings = {.stall_ns = node->options->heartbeat_ms *
+    struct core_loop_settings loop_settings = {.identity = &node->identity,
+                                               .stall_ns = node->options->heartbeat_ms *
                                                            STALL_HEARTBEATS * 1000000};
 
     node->loop = core_loop_new(&loop_settings, &loop_ports);
