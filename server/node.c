@@ -425,7 +425,7 @@ static uint64_t silence_ms(const struct options *options)
 // A cluster of one is founded at once, a larger one when all its nodes have met.
 static enum error found(struct node *node, struct failure *failure)
 {
-    struct member self = {.node = node->identity.node};
+    struct cluster_member self = {.node = node->identity.node};
     uint8_t cluster[16];
     struct founding_settings settings = {.disk = node->disk,
                                          .list = &node->list,
