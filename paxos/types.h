@@ -32,7 +32,7 @@ enum {
 };
 
 // A voter of the cluster, as fixed at genesis, and the newest run of it that this node has met.
-struct member {
+struct cluster_member {
     uint16_t node;
     uint8_t incarnation[16];
     uint64_t boot; // highest boot_count met; 0: none yet
@@ -42,13 +42,13 @@ struct member {
 // Who a disk belongs to. A formatted disk keeps incarnation, and from genesis on cluster, node and
 // members, for life; a blank one is another acceptor and gets another incarnation.
 struct identity {
-    uint8_t cluster[16];                     // random, made at genesis; zero before
-    uint8_t incarnation[16];                 // random, made when the disk is formatted
-    uint16_t node;                           // 1..65535
-    uint64_t boot_count;                     // +1, durable, at each start before anything is sent
-    bool journal_made;                       // a journal exists: from now on its absence is a loss
-    size_t member_count;                     // 0 before genesis
-    struct member members[PAXOS_VOTERS_MAX]; // in ascending order of node; this node is one
+    uint8_t cluster[16];     // random, made at genesis; zero before
+    uint8_t incarnation[16]; // random, made when the disk is formatted
+    uint16_t node;           // 1..65535
+    uint64_t boot_count;     // +1, durable, at each start before anything is sent
+    bool journal_made;       // a journal exists: from now on its absence is a loss
+    size_t member_count;     // 0 before genesis
+    struct cluster_member members[PAXOS_VOTERS_MAX]; // in ascending order of node; this node is one
 };
 
 enum entry_type {

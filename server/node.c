@@ -189,10 +189,10 @@ static void on_received(void *context, const struct checkpoint_info *info, struc
                                                   .log_time_us = info->position.log_time_us,
                                                   .wall_ms = info->position.wall_ms},
                                      .ballot = ballot};
-    uint64_t bytes;
+    struct checkpoint_file file;
 
     keeper_keep(node->keeper, info->position.applied);
-    if (checkpoint_size(node->disk, info->position.applied, &bytes) == ERROR_OK)
+    if (checkpoint_find(node->disk, info->position.applied, &file) == ERROR_OK)
         core_loop_install(node->loop, &received);
 }
 
@@ -425,7 +425,7 @@ static uint64_t silence_ms(const struct options *options)
 // A cluster of one is founded at once, a larger one when all its nodes have met.
 static enum error found(struct node *node, struct failure *failure)
 {
-    struct member self = {.node = node->identity.node};
+    struct cluster_member self = {.node = node->identity.node};
     uint8_t cluster[16];
     struct founding_settings settings = {.disk = node->disk,
                                          .list = &node->list,
@@ -518,7 +518,8 @@ static void start_courier(struct node *node)
                                          .identity = &node->identity,
                                          .journal = node->journal,
                                          .epoch = 1,
-                                         .silence_ns = TRANSFER_SILENCE_MS * 1000000ull};
+                                         .silence_ns = TRANSFER_SILENCE_MS * 1000000ull,
+                                         .reserve_bytes = node->options->disk_reserve_bytes};
     struct transfer_ports ports = {.context = node,
                                    .send = send_bulk,
                                    .install = on_received,
@@ -575,7 +576,8 @@ static enum error start_threads(struct node *node, const struct recovery_result 
     struct replica_settings settings = {.heartbeat_us = node->options->heartbeat_ms * 1000,
                                         .seed = random_u64()};
     struct core_loop_ports loop_ports = {.context = node, .tick = on_tick, .describe = describe};
-    struct core_loop_settings loop_settings = {.stall_ns = node->options->heartbeat_ms *
+    struct core_loop_settings loop_settings = {.identity = &node->identity,
+                                               .stall_ns = node->options->heartbeat_ms *
                                                            STALL_HEARTBEATS * 1000000};
 
     node->loop = core_loop_new(&loop_settings, &loop_ports);
