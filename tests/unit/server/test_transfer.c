@@ -170,7 +170,7 @@ static void node_without_a_newer_checkpoint_offers_none(void **context)
 
 static void bad_network_and_restarts_end_in_the_same_file(void **context)
 {
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 8; seed++) {
         net_teardown(context);
         net_setup(context);
         struct net *net = *context;
