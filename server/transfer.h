@@ -23,7 +23,8 @@ struct transfer_ports {
     // Sends a frame to a peer on the bulk channel; it may be lost.
     void (*send)(void *context, uint16_t to, const void *data, size_t length);
     // A checkpoint is complete, verified and durable here, decided in `ballot` or before: to be given
-    // to the core (replica_install). The transfer does nothing more with it.
+    // to the core (replica_install). Called again from time to time while that has not executed it and
+    // peers go on to offer it, because the core may have refused it.
     void (*install)(void *context, const struct checkpoint_info *info, struct ballot ballot);
     // Slot of the newest durable checkpoint that is to be given to others; 0: none.
     paxos_slot (*newest_checkpoint)(void *context);

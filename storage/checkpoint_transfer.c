@@ -66,6 +66,16 @@ enum error checkpoint_find(struct disk *disk, paxos_slot slot, struct checkpoint
     return error;
 }
 
+enum error checkpoint_size(struct disk *disk, paxos_slot slot, uint64_t *bytes)
+{
+    struct disk_file *file;
+
+    enum error error = open_checkpoint(disk, slot, &file, bytes);
+    if (error == ERROR_OK)
+        disk->operations->close(file);
+    return error;
+}
+
 enum error checkpoint_read(struct disk *disk, paxos_slot slot, uint64_t offset, void *into,
                            size_t *length)
 {

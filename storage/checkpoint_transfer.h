@@ -18,6 +18,7 @@ struct checkpoint_file {
 
 // Looks at the checkpoint file of that slot. Errors: MISSING (no such checkpoint, or no longer), IO.
 enum error checkpoint_find(struct disk *disk, paxos_slot slot, struct checkpoint_file *file);
+enum error checkpoint_size(struct disk *disk, paxos_slot slot, uint64_t *bytes);
 // Reads bytes of the checkpoint file of that slot. *length in: how many are wanted; out: how many there
 // were up to the end of the file. Errors: MISSING (no such checkpoint, or no longer), IO.
 enum error checkpoint_read(struct disk *disk, paxos_slot slot, uint64_t offset, void *into,
