@@ -29,8 +29,8 @@ server_libserver_a_SOURCES = \
 
 sbin_PROGRAMS += curlewd
 curlewd_SOURCES = server/main.c
-curlewd_LDADD = server/libserver.a api/libapi.a storage/libstorage.a paxos/libpaxos.a \
-	base/libbase.a $(UV_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS) $(LMDB_LIBS)
+curlewd_LDADD = server/libserver.a api/libapi.a storage/libstorage.a paxos/net/libpeers.a \
+	paxos/libpaxos.a base/libbase.a $(UV_LIBS) $(NGHTTP2_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS) $(LMDB_LIBS)
 
 dist_man_MANS += server/install/curlewd.8
 systemdsystemunit_DATA = server/install/curlewd.service
