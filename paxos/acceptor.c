@@ -298,9 +298,20 @@ void paxos__on_decide(struct paxos *paxos, const struct paxos_message *message)
 
 // ---- Learning what was decided without us ----------------------------------------------------------
 
+// Whoever knows something decided in a ballot must not help a lower one any more: else a stale candidate
+// could still collect promises from nodes that know later decisions.
+static void promise_at_least(struct paxos *paxos, struct ballot ballot)
+{
+    if (!ballot_less(paxos->promised, ballot))
+        return;
+    if (paxos->role != PAXOS_FOLLOWER)
+        paxos__step_down(paxos);
+    paxos->promised = ballot;
+    paxos->leader = 0;
+}
+
 // Appends decided entries from index on; what contradicts them was never decided and goes in the same
-// unit. log_ballot stays, and promised rises to the ballot in which the sender knows it: else a stale
-// candidate could still collect promises from nodes that know later decisions.
+// unit. log_ballot stays, and promised rises to the ballot in which the sender knows it.
 static void learn_from(struct paxos *paxos, const struct paxos_message *message, uint32_t index)
 {
     paxos_slot keep = message->slot + index;
@@ -310,12 +321,7 @@ static void learn_from(struct paxos *paxos, const struct paxos_message *message,
     if (count > paxos__room(paxos) + (size_t)(paxos->log.last - keep))
         count = paxos__room(paxos) + (size_t)(paxos->log.last - keep);
     paxos__truncate(paxos, keep);
-    if (ballot_less(paxos->promised, message->ballot)) {
-        if (paxos->role != PAXOS_FOLLOWER)
-            paxos__step_down(paxos);
-        paxos->promised = message->ballot;
-        paxos->leader = 0;
-    }
+    promise_at_least(paxos, message->ballot);
     struct paxos_record *learn = paxos__record(paxos, RECORD_LEARN);
     learn->ballot = message->ballot;
     learn->slot = keep;
@@ -355,4 +361,43 @@ void paxos__on_learn(struct paxos *paxos, const struct paxos_message *message)
         paxos__may_persist(paxos))
         learn_from(paxos, message, same);
     paxos__request_prepare(paxos, message->from);
+}
+
+static void replace_log(struct paxos *paxos, const struct paxos_position *position)
+{
+    paxos__truncate(paxos, paxos->decided);
+    paxos_log_deinit(&paxos->log);
+    paxos_log_init(&paxos->log, position->slot, position->hash);
+    paxos->decided = position->slot;
+    paxos->log_time_us = position->log_time_us;
+    paxos->wall_ms = position->wall_ms;
+    paxos->checkpoint = *position;
+}
+
+// A checkpoint is LEARN for everything up to its slot. A log that agrees with it there is kept, what
+// hangs on another value goes; and what is in flight to the disk then counts no further than what was
+// known decided.
+void paxos__install(struct paxos *paxos, const struct paxos_install *install)
+{
+    const struct paxos_position *position = &install->position;
+    bool held = paxos_log_knows(&paxos->log, position->slot) &&
+                hash128_equal(position->hash, paxos_log_hash(&paxos->log, position->slot));
+
+    if (held)
+        paxos__learn_decided(paxos, position->slot);
+    if (held || position->slot <= paxos->decided || paxos->log.applied > paxos->executed ||
+        paxos->role == PAXOS_LEADER || !paxos__may_persist(paxos)) {
+        paxos->output->refused = true;
+        return;
+    }
+    if (paxos->role == PAXOS_CANDIDATE)
+        paxos__step_down(paxos);
+    replace_log(paxos, position);
+    promise_at_least(paxos, install->ballot);
+    struct paxos_record *record = paxos__record(paxos, RECORD_INSTALL);
+    record->ballot = install->ballot;
+    record->slot = position->slot;
+    record->hash = position->hash;
+    paxos->install_sequence = paxos->persist_issued;
+    paxos__note(paxos)->accepted = ballot_equal(paxos->log_ballot, paxos->promised);
 }

@@ -63,12 +63,15 @@ struct paxos {
     uint16_t leader;          // owner of the ballot in its accept phase, 0 = none
     struct ballot promised;   // highest ballot promised (volatile at once, durable with its record)
     struct ballot log_ballot; // ballot whose leader's full log this log contains; <= promised
-    struct paxos_log log;     // log.applied is the executed slot
+    struct paxos_log log;     // log.applied: executed, or held by a checkpoint
     paxos_slot decided;       // highest slot known decided, <= log.last
     paxos_slot durable;       // the log is on disk up to here ...
     struct ballot durable_ballot; // ... in this log_ballot
     struct ballot durable_promise;
     paxos_slot applying;                     // handed out for execution up to here
+    paxos_slot executed;                     // ... and executed; behind log.applied while a
+                                             // checkpoint is being installed
+    uint64_t install_sequence;               // of the INSTALL that is not durable yet, 0: none
     uint64_t persist_issued;                 // sequence of the newest records handed out
     uint64_t persist_done;                   // sequence of the newest durable records
     struct persist_note notes[PERSISTS_MAX]; // by sequence
@@ -116,10 +119,9 @@ struct paxos {
     uint64_t leading_since_log_us; // LEADER: the log's time then
 
     // Recovery (recovery.c).
-    struct hash128 checkpoint_hash; // chain hash of the state that execution starts from
-    struct hash128 covered_hash;    // chain hash of the log at that slot, as replayed so far
-    paxos_slot checkpoint_slot;     // that slot
-    paxos_slot recovered_mark;      // highest decided mark of the groups so far
+    struct paxos_position checkpoint; // the state that execution starts from
+    struct hash128 covered_hash;      // chain hash of the log at its slot, as replayed so far
+    paxos_slot recovered_mark;        // highest decided mark of the groups so far
 
     // The step under way.
     uint64_t now_us;
@@ -173,6 +175,7 @@ void paxos__on_accept_sync(struct paxos *paxos, const struct paxos_message *mess
 void paxos__on_accept(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_decide(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_learn(struct paxos *paxos, const struct paxos_message *message);
+void paxos__install(struct paxos *paxos, const struct paxos_install *install);
 void paxos__on_fetch(struct paxos *paxos, const struct paxos_message *message);
 // Asks the owner of a ballot for its PREPARE or its entries, naming our claim.
 void paxos__request_prepare(struct paxos *paxos, uint16_t node);

@@ -149,12 +149,22 @@ void paxos__learn_decided(struct paxos *paxos, paxos_slot slot)
         paxos->decided = slot;
 }
 
+// The INSTALL is durable: the checkpoint takes the place of what was to be executed up to it.
+static void hand_out_checkpoint(struct paxos *paxos)
+{
+    if (paxos->install_sequence == 0 || paxos->install_sequence > paxos->persist_done)
+        return;
+    paxos->install_sequence = 0;
+    paxos->output->install = paxos->applying = paxos->checkpoint.slot;
+}
+
 // Hands out what is decided, durable and not yet handed out.
 static void execute(struct paxos *paxos)
 {
     paxos_slot to = paxos->decided < paxos->durable ? paxos->decided : paxos->durable;
 
-    if (to <= paxos->applying)
+    hand_out_checkpoint(paxos);
+    if (to <= paxos->applying || paxos->install_sequence != 0)
         return;
     paxos->output->apply_from = paxos->applying + 1;
     paxos->output->apply_to = to;
@@ -193,7 +203,10 @@ static void on_persisted(struct paxos *paxos, uint64_t sequence)
 
 static void on_applied(struct paxos *paxos, paxos_slot slot)
 {
-    ASSERT(slot > paxos->log.applied && slot <= paxos->applying);
+    ASSERT(slot > paxos->executed && slot <= paxos->applying);
+    paxos->executed = slot;
+    if (slot <= paxos->log.applied)
+        return; // what a checkpoint will replace, or the checkpoint
     paxos_log_advance(&paxos->log, slot, paxos->config.retain);
     paxos__start_ballot(paxos);
 }
@@ -263,6 +276,9 @@ static void dispatch(struct paxos *paxos, const struct paxos_input *input)
     case PAXOS_TRANSFER:
         paxos__transfer(paxos);
         break;
+    case PAXOS_INSTALL:
+        paxos__install(paxos, input->install);
+        break;
     case PAXOS_HEALTH:
         paxos->healthy = input->healthy;
         break;
@@ -274,7 +290,7 @@ static void begin_output(const struct paxos *paxos, struct paxos_output *output)
     output->persist_sequence = 0;
     output->record_count = 0;
     output->message_count = 0;
-    output->apply_from = output->apply_to = 0;
+    output->install = output->apply_from = output->apply_to = 0;
     output->refused = false;
     output->proposed = 0;
     output->read = 0;
@@ -338,9 +354,9 @@ void paxos_status(const struct paxos *paxos, struct paxos_status *status)
         .epoch = paxos->config.epoch,
         .last = paxos->log.last,
         .decided = paxos->decided,
-        .applied = paxos->log.applied,
+        .applied = paxos->executed,
         .serving = paxos->role == PAXOS_LEADER && paxos->start_slot != 0 &&
-                   paxos->log.applied >= paxos->start_slot,
+                   paxos->executed >= paxos->start_slot,
     };
 }
 
@@ -349,7 +365,8 @@ void paxos__check(const struct paxos *paxos)
     ASSERT(!ballot_less(paxos->promised, paxos->log_ballot));
     ASSERT(paxos->durable <= paxos->log.last);
     ASSERT(paxos->decided <= paxos->log.last);
-    ASSERT(paxos->log.applied <= paxos->applying);
+    ASSERT(paxos->log.applied <= paxos->applying || paxos->install_sequence != 0);
+    ASSERT(paxos->executed <= paxos->applying);
     ASSERT(paxos->applying <= paxos->decided);
     ASSERT(paxos->applying <= paxos->durable);
     ASSERT(paxos->log.first <= paxos->log.applied + 1);

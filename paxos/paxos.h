@@ -45,6 +45,20 @@ struct paxos_config {
     uint64_t retransmit_us; // silence of a follower after which it is sent again
 };
 
+// Where a state stands: that of a loaded checkpoint, or all zero.
+struct paxos_position {
+    paxos_slot slot;
+    struct hash128 hash;
+    uint64_t log_time_us;
+    uint64_t wall_ms;
+};
+
+// A checkpoint that another node has made and that is complete and durable here.
+struct paxos_install {
+    struct paxos_position position;
+    struct ballot ballot; // in which the giver knows it decided
+};
+
 enum paxos_input_type {
     PAXOS_START,     // recovery is over: take part
     PAXOS_TICK,      // time has passed
@@ -55,6 +69,7 @@ enum paxos_input_type {
     PAXOS_READ,      // wants to know when a linearizable read may be served
     PAXOS_PEER_DOWN, // the connection to this node was reset or closed
     PAXOS_TRANSFER,  // hand leadership over
+    PAXOS_INSTALL,   // a checkpoint is durable here that goes on where the log does not reach
     PAXOS_HEALTH,    // whether this node is able to lead well (disk, loop)
 };
 
@@ -70,6 +85,7 @@ struct paxos_input {
         struct blob *value;                  // PROPOSE: borrowed; the core takes a reference
         uint16_t node;                       // PEER_DOWN
         bool healthy;                        // HEALTH
+        const struct paxos_install *install; // INSTALL; borrowed
     };
 };
 
@@ -103,11 +119,15 @@ struct paxos_output {
     // Encode and send, in this order. Messages may be lost, repeated and overtaken.
     size_t message_count;
     struct paxos_message messages[PAXOS_MESSAGES_OUT_MAX];
+    // Replace the state by the durable checkpoint of this slot, after everything that was handed out
+    // for execution before, and answer with APPLIED. 0: none.
+    paxos_slot install;
     // Execute these slots in order (paxos_entry gives them) and answer with APPLIED. 0: none.
     paxos_slot apply_from;
     paxos_slot apply_to;
     // PROPOSE was not accepted: not the leader, or no room in the window. Try again after a change
     // of role or an APPLIED.
+    // INSTALL: the log holds that slot, or one is being installed: the checkpoint is not needed.
     bool refused;
     paxos_slot proposed; // the slot that PROPOSE got, 0 if refused
     // READ: its number, 0 when there is no leader to ask. Answers to this and earlier ones follow in
@@ -128,14 +148,6 @@ struct paxos_output {
     enum paxos_fault fault;
     bool role_changed;    // role, leader or ballot are others than before the step
     uint64_t deadline_us; // a TICK is due by then
-};
-
-// Where execution starts from: a loaded checkpoint, or all zero.
-struct paxos_position {
-    paxos_slot slot;
-    struct hash128 hash;
-    uint64_t log_time_us;
-    uint64_t wall_ms;
 };
 
 // Ownership: paxos_free. Never fails.

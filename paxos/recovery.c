@@ -22,8 +22,8 @@ enum error paxos_recover_start(struct paxos *paxos, const struct paxos_scalars *
     paxos->promised = scalars->promised;
     paxos->log_ballot = scalars->log_ballot;
     paxos->applying = paxos->decided = applied;
-    paxos->checkpoint_slot = applied;
-    paxos->checkpoint_hash = position->hash;
+    paxos->executed = applied;
+    paxos->checkpoint = *position;
     paxos->log_time_us = position->log_time_us;
     paxos->wall_ms = position->wall_ms;
     if (scalars->last == applied)
@@ -36,17 +36,17 @@ enum error paxos_recover_start(struct paxos *paxos, const struct paxos_scalars *
 // may have been replaced later in the journal.
 static enum error check_checkpoint(const struct paxos *paxos, struct failure *failure)
 {
-    if (hash128_equal(paxos->covered_hash, paxos->checkpoint_hash))
+    if (hash128_equal(paxos->covered_hash, paxos->checkpoint.hash))
         return ERROR_OK;
     return failure_set(failure, ERROR_CORRUPT, "journal and checkpoint differ at slot %" PRIu64,
-                       paxos->checkpoint_slot);
+                       paxos->checkpoint.slot);
 }
 
 // An entry that the checkpoint already holds: only the chain is followed.
 static void recover_covered(struct paxos *paxos, const struct entry *entry)
 {
     paxos_log_init(&paxos->log, entry->slot, entry->hash);
-    if (entry->slot == paxos->checkpoint_slot)
+    if (entry->slot == paxos->checkpoint.slot)
         paxos->covered_hash = entry->hash;
 }
 
@@ -60,7 +60,7 @@ static enum error recover_append(struct paxos *paxos, const struct entry *entry,
                            entry->slot, paxos->log.last);
     paxos->log_time_us = entry->log_time_us;
     paxos->wall_ms = entry->wall_ms;
-    if (entry->slot <= paxos->checkpoint_slot) {
+    if (entry->slot <= paxos->checkpoint.slot) {
         recover_covered(paxos, entry);
         return ERROR_OK;
     }
@@ -116,6 +116,32 @@ static enum error recover_learn(struct paxos *paxos, const struct paxos_record *
     return recover_cut(paxos, record, failure);
 }
 
+// The log went on from a checkpoint, which must be what the state was loaded from, or older.
+static enum error recover_install(struct paxos *paxos, const struct paxos_record *record,
+                                  struct failure *failure)
+{
+    if (record->slot > paxos->checkpoint.slot)
+        return failure_set(failure, ERROR_CORRUPT,
+                           "the journal goes on from the checkpoint of slot %" PRIu64
+                           ", which is missing or damaged",
+                           record->slot);
+    if (record->slot <= paxos->recovered_mark)
+        return failure_set(failure, ERROR_CORRUPT,
+                           "a checkpoint of slot %" PRIu64
+                           " was installed below the decided %" PRIu64,
+                           record->slot, paxos->recovered_mark);
+    if (ballot_less(paxos->promised, record->ballot))
+        paxos->promised = record->ballot;
+    paxos_log_deinit(&paxos->log);
+    paxos_log_init(&paxos->log, record->slot, record->hash);
+    if (record->slot == paxos->checkpoint.slot) {
+        paxos->covered_hash = record->hash;
+        paxos->log_time_us = paxos->checkpoint.log_time_us;
+        paxos->wall_ms = paxos->checkpoint.wall_ms;
+    }
+    return ERROR_OK;
+}
+
 static enum error recover_promise(struct paxos *paxos, const struct paxos_record *record,
                                   struct failure *failure)
 {
@@ -142,8 +168,8 @@ enum error paxos_recover_record(struct paxos *paxos, const struct paxos_record *
         return recover_sync(paxos, record, failure);
     case RECORD_LEARN:
         return recover_learn(paxos, record, failure);
-    case RECORD_CHECKPOINT:
-        return ERROR_OK;
+    case RECORD_INSTALL:
+        return recover_install(paxos, record, failure);
     }
     return failure_set(failure, ERROR_FOREIGN, "a record of the unknown type %u", record->type);
 }
@@ -172,16 +198,17 @@ enum error paxos_recover_group(struct paxos *paxos, paxos_slot decided, paxos_sl
 void paxos_recover_applied(struct paxos *paxos, paxos_slot slot)
 {
     ASSERT(slot == paxos->applying);
+    paxos->executed = slot;
     paxos_log_advance(&paxos->log, slot, paxos->config.retain);
 }
 
 enum error paxos_recover_end(struct paxos *paxos, struct failure *failure)
 {
-    if (paxos->log.last < paxos->checkpoint_slot)
+    if (paxos->log.last < paxos->checkpoint.slot)
         return failure_set(failure, ERROR_CORRUPT,
                            "the journal ends at slot %" PRIu64
                            " but the checkpoint holds slot %" PRIu64,
-                           paxos->log.last, paxos->checkpoint_slot);
+                           paxos->log.last, paxos->checkpoint.slot);
     enum error error = check_checkpoint(paxos, failure);
     if (error != ERROR_OK)
         return error;

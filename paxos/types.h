@@ -23,14 +23,32 @@ struct ballot {
 // <0, 0 or >0, by round and then node.
 int ballot_compare(struct ballot a, struct ballot b);
 
-// Who a disk belongs to. A formatted disk keeps cluster, node and incarnation for life; a blank one
-// is another acceptor and gets another incarnation.
+enum {
+    PAXOS_VOTERS_MAX = 7,
+    PAXOS_LEARNERS_MAX = 5,
+    PAXOS_WINDOW = 1024,             // most slots above the applied one
+    PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
+    PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
+};
+
+// A voter of the cluster, as fixed at genesis, and the newest run of it that this node has met.
+struct member {
+    uint16_t node;
+    uint8_t incarnation[16];
+    uint64_t boot; // highest boot_count met; 0: none yet
+    uint64_t run;  // the random number of that run
+};
+
+// Who a disk belongs to. A formatted disk keeps incarnation, and from genesis on cluster, node and
+// members, for life; a blank one is another acceptor and gets another incarnation.
 struct identity {
-    uint8_t cluster[16];     // random, made at genesis
-    uint8_t incarnation[16]; // random, made when the disk is formatted
-    uint16_t node;           // 1..65535
-    uint64_t boot_count;     // +1, durable, at each start before anything is sent
-    bool journal_made;       // a journal exists: from now on its absence is a loss
+    uint8_t cluster[16];                     // random, made at genesis; zero before
+    uint8_t incarnation[16];                 // random, made when the disk is formatted
+    uint16_t node;                           // 1..65535
+    uint64_t boot_count;                     // +1, durable, at each start before anything is sent
+    bool journal_made;                       // a journal exists: from now on its absence is a loss
+    size_t member_count;                     // 0 before genesis
+    struct member members[PAXOS_VOTERS_MAX]; // in ascending order of node; this node is one
 };
 
 enum entry_type {
@@ -55,24 +73,25 @@ struct entry {
 struct hash128 entry_hash(const struct entry *entry);
 
 enum record_type {
-    RECORD_PROMISE = 1,    // ballot: promised from now on
-    RECORD_APPEND = 2,     // entry: appended in the current log_ballot
-    RECORD_SYNC = 3,       // ballot, slot, hash: keep the log up to slot (whose hash is given), the
-                           // `count` RECORD_APPEND that follow in the same flush group replace the
-                           // rest; then promised = log_ballot = ballot
-    RECORD_CHECKPOINT = 4, // slot, hash: a checkpoint of this slot is durable
-    RECORD_LEARN = 5,      // ballot, slot, hash: the `count` RECORD_APPEND that follow in the same
-                           // group are decided and stand from slot + 1 on; what the log held there
-                           // and did not agree goes, log_ballot stays, promised = max(it, ballot)
+    RECORD_PROMISE = 1, // ballot: promised from now on
+    RECORD_APPEND = 2,  // entry: appended in the current log_ballot
+    RECORD_SYNC = 3,    // ballot, slot, hash: keep the log up to slot (whose hash is given), the
+                        // `count` RECORD_APPEND that follow in the same flush group replace the
+                        // rest; then promised = log_ballot = ballot
+    RECORD_INSTALL = 4, // ballot, slot, hash: the log starts anew behind slot, which a checkpoint
+                        // that is durable holds; log_ballot stays, promised = max(it, ballot)
+    RECORD_LEARN = 5,   // ballot, slot, hash: the `count` RECORD_APPEND that follow in the same
+                        // group are decided and stand from slot + 1 on; what the log held there
+                        // and did not agree goes, log_ballot stays, promised = max(it, ballot)
 };
 
 // One durable change of an acceptor. A flush group is written and recovered whole or not at all.
 struct paxos_record {
     uint8_t type;         // enum record_type
     uint64_t epoch;       // configuration number
-    struct ballot ballot; // PROMISE, SYNC, LEARN
-    paxos_slot slot;      // SYNC, LEARN: keep; CHECKPOINT: its slot
-    struct hash128 hash;  // SYNC, LEARN, CHECKPOINT: chain hash at slot
+    struct ballot ballot; // PROMISE, SYNC, LEARN, INSTALL
+    paxos_slot slot;      // SYNC, LEARN: keep; INSTALL: the checkpoint's
+    struct hash128 hash;  // SYNC, LEARN, INSTALL: chain hash at slot
     uint32_t count;       // SYNC, LEARN: entries that follow
     struct entry entry;   // APPEND
 };
@@ -86,12 +105,4 @@ struct paxos_scalars {
     paxos_slot last;          // last slot of the log
     struct hash128 last_hash;
     paxos_slot decided; // known decided when this was written
-};
-
-enum {
-    PAXOS_VOTERS_MAX = 7,
-    PAXOS_LEARNERS_MAX = 5,
-    PAXOS_WINDOW = 1024,             // most slots above the applied one
-    PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
-    PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
 };

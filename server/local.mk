@@ -6,11 +6,15 @@ server_libserver_a_SOURCES = \
 	server/core_loop.c server/core_loop.h \
 	server/fatal.c server/fatal.h \
 	server/forward.c server/forward.h \
+	server/forwarded.c server/forwarded.h \
+	server/genesis.c server/genesis.h \
 	server/journal_writer.c server/journal_writer.h \
 	server/keeper.c server/keeper.h \
 	server/node.c server/node.h \
 	server/options.c server/options.h \
+	server/peer_list.c server/peer_list.h \
 	server/pending.c server/pending.h \
+	server/read_queue.c server/read_queue.h \
 	server/recovery.c server/recovery.h \
 	server/replica.c server/replica.h
 

@@ -178,6 +178,19 @@ static enum error open_directory(struct node *node, const struct options *option
     return identity_boot(node->disk, id, &node->identity, failure);
 }
 
+// A cluster of one is founded at once.
+static enum error found_alone(struct node *node, struct failure *failure)
+{
+    struct member self = {.node = node->identity.node};
+    uint8_t cluster[16];
+
+    if (node->identity.member_count > 0)
+        return ERROR_OK;
+    memcpy(self.incarnation, node->identity.incarnation, sizeof self.incarnation);
+    random_bytes(cluster, sizeof cluster);
+    return identity_found(node->disk, &node->identity, cluster, &self, 1, failure);
+}
+
 static enum error open_state(const struct options *options, struct state **state,
                              struct failure *failure)
 {
@@ -255,6 +268,8 @@ enum error node_start(const struct options *options, struct node **started, stru
     struct state *state = NULL;
 
     enum error error = open_directory(node, options, failure);
+    if (error == ERROR_OK)
+        error = found_alone(node, failure);
     if (error == ERROR_OK)
         error = open_state(options, &state, failure);
     if (error == ERROR_OK) {

@@ -15,7 +15,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "server/forward.h"
+#include "server/forwarded.h"
 #include "server/pending.h"
+#include "server/read_queue.h"
 
 enum {
     WAITING_MAX = 16384,           // submissions
@@ -24,8 +26,6 @@ enum {
     BATCH_COMMANDS = 2048,
     BATCH_OVERHEAD = 64, // bytes of a batch beside its commands
     COMMAND_OVERHEAD = 4,
-    FORWARDED_MAX = 256, // forwarded batches that wait on the leader
-    FORWARDED_BYTES_MAX = 32 << 20,
     RESEND_HEARTBEATS = 5, // without progress after which everything is sent again
     READ_HEARTBEATS = 3,   // after which a read is asked again
 };
@@ -35,13 +35,6 @@ _Static_assert(BATCH_BYTES + COMMAND_BYTES_MAX + BATCH_OVERHEAD +
                    PAXOS_VALUE_MAX,
                "a batch is one value");
 _Static_assert((int)BATCH_COMMANDS <= (int)PENDING_CAPACITY, "a batch can be pending");
-
-// A batch from another node, waiting to be proposed here.
-struct forwarded {
-    struct fifo_link link;
-    size_t length;
-    uint8_t data[];
-};
 
 struct replica {
     struct paxos *paxos;
@@ -62,15 +55,8 @@ struct replica {
     atomic_size_t outstanding; // waiting or pending
     bool disk_full;
 
-    struct fifo forwarded; // LEADER: of other nodes
-    size_t forwarded_count;
-    size_t forwarded_bytes;
-
-    struct fifo reads;       // not asked yet
-    struct fifo asked_reads; // asked with asked_number
-    struct fifo ready_reads; // wait until their slot is executed
-    uint64_t asked_number;   // 0: no read is asked
-    uint64_t asked_ns;
+    struct forwarded forwarded; // LEADER: of other nodes
+    struct read_queue reads;
 
     struct buffer batch;        // scratch
     struct buffer frame;        // scratch
@@ -163,55 +149,6 @@ static void send_messages(struct replica *replica)
         buffer_deinit(&replica->frame);
 }
 
-static void fail_asked_reads(struct replica *replica)
-{
-    struct fifo_link *link;
-
-    while ((link = fifo_pop(&replica->asked_reads)) != NULL)
-        fifo_push(&replica->reads, link);
-    replica->asked_number = 0;
-}
-
-static void take_read_answers(struct replica *replica)
-{
-    const struct paxos_output *output = &replica->output;
-    struct fifo_link *link;
-
-    for (size_t i = 0; i < output->read_count; i++) {
-        if (output->reads[i].read != replica->asked_number || replica->asked_number == 0)
-            continue;
-        if (output->reads[i].failed) {
-            fail_asked_reads(replica);
-            continue;
-        }
-        replica->asked_number = 0;
-        while ((link = fifo_pop(&replica->asked_reads)) != NULL) {
-            CONTAINER_OF(link, struct replica_read, link)->slot = output->reads[i].slot;
-            fifo_push(&replica->ready_reads, link);
-        }
-    }
-    if (replica->asked_number != 0 && output->reads_failed >= replica->asked_number)
-        fail_asked_reads(replica);
-}
-
-static void complete_reads(struct replica *replica)
-{
-    struct paxos_status status;
-    struct fifo ready = fifo_take(&replica->ready_reads);
-    struct fifo_link *link;
-
-    if (fifo_empty(&ready))
-        return;
-    paxos_status(replica->paxos, &status);
-    while ((link = fifo_pop(&ready)) != NULL) {
-        struct replica_read *read = CONTAINER_OF(link, struct replica_read, link);
-        if (read->slot <= status.applied)
-            read->complete(read, ERROR_OK);
-        else
-            fifo_push(&replica->ready_reads, link);
-    }
-}
-
 static void carry_out(struct replica *replica)
 {
     const struct paxos_output *output = &replica->output;
@@ -223,6 +160,8 @@ static void carry_out(struct replica *replica)
     if (output->record_count > 0)
         replica->ports.persist(replica->ports.context, output);
     send_messages(replica);
+    if (output->install > 0)
+        replica->ports.install(replica->ports.context, output->install);
     if (output->apply_from > 0) {
         for (paxos_slot slot = output->apply_from; slot <= output->apply_to; slot++)
             replica->ports.apply(replica->ports.context, paxos_entry(replica->paxos, slot));
@@ -230,17 +169,22 @@ static void carry_out(struct replica *replica)
     for (size_t i = 0; i < output->lagging_count; i++)
         replica->ports.catch_up(replica->ports.context, output->lagging[i].node,
                                 output->lagging[i].from);
-    take_read_answers(replica);
+    read_queue_answer(&replica->reads, output);
     replica->deadline_ns =
         output->deadline_us < UINT64_MAX / 1000 ? output->deadline_us * 1000 : UINT64_MAX;
 }
 
-static void step(struct replica *replica, struct paxos_input *input, struct replica_time now)
+static void feed(struct replica *replica, struct paxos_input *input, struct replica_time now)
 {
     input->now_us = now.monotonic_ns / 1000;
     input->wall_ms = now.wall_ms;
     input->random = next_random(replica);
     paxos_step(replica->paxos, input, &replica->output);
+}
+
+static void step(struct replica *replica, struct paxos_input *input, struct replica_time now)
+{
+    feed(replica, input, now);
     carry_out(replica);
 }
 
@@ -288,45 +232,6 @@ static void write_own_part(struct replica *replica, uint64_t end)
     }
 }
 
-static struct forwarded *take_forwarded(struct replica *replica)
-{
-    struct fifo_link *link = fifo_pop(&replica->forwarded);
-
-    if (link == NULL)
-        return NULL;
-    struct forwarded *batch = CONTAINER_OF(link, struct forwarded, link);
-    replica->forwarded_count--;
-    replica->forwarded_bytes -= batch->length;
-    return batch;
-}
-
-static void drop_forwarded(struct replica *replica)
-{
-    struct forwarded *batch;
-
-    while ((batch = take_forwarded(replica)) != NULL)
-        free(batch);
-}
-
-static size_t next_forwarded_bytes(const struct replica *replica)
-{
-    if (fifo_empty(&replica->forwarded))
-        return 0;
-    return CONTAINER_OF(replica->forwarded.head, struct forwarded, link)->length;
-}
-
-static void add_forwarded(struct replica *replica)
-{
-    while (next_forwarded_bytes(replica) > 0 &&
-           replica->batch.length + next_forwarded_bytes(replica) <= PAXOS_VALUE_MAX) {
-        struct forwarded *batch = take_forwarded(replica);
-        struct reader reader;
-        reader_init(&reader, batch->data, batch->length);
-        forward_copy_parts(reader, &replica->batch);
-        free(batch);
-    }
-}
-
 static void trim_batch(struct replica *replica)
 {
     if (replica->batch.capacity > 2 * (size_t)BATCH_BYTES)
@@ -336,7 +241,7 @@ static void trim_batch(struct replica *replica)
 static bool propose_once(struct replica *replica, struct replica_time now)
 {
     size_t bytes;
-    size_t least = next_forwarded_bytes(replica);
+    size_t least = forwarded_next(&replica->forwarded);
 
     if (!paxos_can_propose(replica->paxos, BATCH_OVERHEAD))
         return false;
@@ -350,7 +255,7 @@ static bool propose_once(struct replica *replica, struct replica_time now)
     buffer_clear(&replica->batch);
     batch_begin(&replica->batch);
     write_own_part(replica, end);
-    add_forwarded(replica);
+    forwarded_move(&replica->forwarded, &replica->batch, PAXOS_VALUE_MAX);
     replica->sent = end;
     struct paxos_input input = {.type = PAXOS_PROPOSE,
                                 .value = blob_copy(replica->batch.data, replica->batch.length)};
@@ -400,26 +305,27 @@ static void rewind_if_needed(struct replica *replica, const struct paxos_status 
     replica->sent_ballot = status->ballot;
     replica->sent = oldest;
     replica->progress_ns = now.monotonic_ns;
-    drop_forwarded(replica);
+    forwarded_drop(&replica->forwarded);
 }
 
 static void ask_reads(struct replica *replica, struct replica_time now)
 {
     struct paxos_input input = {.type = PAXOS_READ};
 
-    if (replica->asked_number != 0 || fifo_empty(&replica->reads))
+    if (!read_queue_wants(&replica->reads))
         return;
-    replica->asked_reads = fifo_take(&replica->reads);
-    replica->asked_number = UINT64_MAX; // until the step has given the number
-    replica->asked_ns = now.monotonic_ns;
-    input.now_us = now.monotonic_ns / 1000;
-    input.wall_ms = now.wall_ms;
-    input.random = next_random(replica);
-    paxos_step(replica->paxos, &input, &replica->output);
-    replica->asked_number = replica->output.read;
-    if (replica->asked_number == 0)
-        fail_asked_reads(replica);
+    read_queue_ask(&replica->reads, now.monotonic_ns);
+    feed(replica, &input, now);
+    read_queue_asked(&replica->reads, replica->output.read);
     carry_out(replica);
+}
+
+static void complete_reads(struct replica *replica)
+{
+    struct paxos_status status;
+
+    paxos_status(replica->paxos, &status);
+    read_queue_complete(&replica->reads, status.applied);
 }
 
 void replica_run(struct replica *replica, struct replica_time now)
@@ -452,18 +358,7 @@ static void receive_forward(struct replica *replica, uint16_t from, const uint8_
     if (forward_open(data, length, from, &ballot, &batch) != ERROR_OK ||
         status.role != PAXOS_LEADER || ballot_compare(ballot, status.ballot) != 0)
         return;
-    size_t bytes = reader_left(&batch);
-    if (replica->forwarded_count == FORWARDED_MAX ||
-        replica->forwarded_bytes + bytes > FORWARDED_BYTES_MAX ||
-        bytes > PAXOS_VALUE_MAX - BATCH_OVERHEAD)
-        return;
-    struct forwarded *kept = memory_alloc(sizeof *kept + bytes);
-    kept->length = bytes;
-    for (size_t i = 0; i < bytes; i++)
-        kept->data[i] = batch.at[i];
-    fifo_push(&replica->forwarded, &kept->link);
-    replica->forwarded_count++;
-    replica->forwarded_bytes += bytes;
+    forwarded_add(&replica->forwarded, &batch, PAXOS_VALUE_MAX - BATCH_OVERHEAD);
 }
 
 void replica_receive(struct replica *replica, uint16_t from, const void *data, size_t length,
@@ -519,6 +414,38 @@ void replica_peer_down(struct replica *replica, uint16_t node, struct replica_ti
     step(replica, &input, now);
 }
 
+// What went over a connection that is gone did not arrive; what the core sends comes again by itself.
+void replica_peer_up(struct replica *replica, uint16_t node, struct replica_time now)
+{
+    struct paxos_status status;
+
+    paxos_status(replica->paxos, &status);
+    if (status.leader == node)
+        replica->sent_ballot = (struct ballot){0};
+    replica_run(replica, now);
+}
+
+bool replica_install(struct replica *replica, const struct paxos_install *install,
+                     struct replica_time now)
+{
+    struct paxos_input input = {.type = PAXOS_INSTALL, .install = install};
+
+    feed(replica, &input, now);
+    bool taken = !replica->output.refused;
+    carry_out(replica);
+    return taken;
+}
+
+void replica_installed(struct replica *replica, uint64_t next)
+{
+    for (uint64_t sequence = pending_oldest(replica->pending);
+         sequence < next && sequence < pending_next(replica->pending); sequence++) {
+        struct submission *submission = pending_execute(replica->pending, sequence);
+        if (submission != NULL)
+            answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
+    }
+}
+
 void replica_set_healthy(struct replica *replica, bool healthy, struct replica_time now)
 {
     struct paxos_input input = {.type = PAXOS_HEALTH, .healthy = healthy};
@@ -540,7 +467,7 @@ void replica_set_disk_full(struct replica *replica, bool full)
 
 void replica_read(struct replica *replica, struct replica_read *read, struct replica_time now)
 {
-    fifo_push(&replica->reads, &read->link);
+    read_queue_add(&replica->reads, read);
     replica_run(replica, now);
 }
 
@@ -557,35 +484,19 @@ static void answer_expired_waiting(struct replica *replica, uint64_t now_ns)
     }
 }
 
-static void answer_expired_reads(struct fifo *reads, uint64_t now_ns)
-{
-    struct fifo all = fifo_take(reads);
-    struct fifo_link *link;
-
-    while ((link = fifo_pop(&all)) != NULL) {
-        struct replica_read *read = CONTAINER_OF(link, struct replica_read, link);
-        if (read->deadline_ns <= now_ns)
-            read->complete(read, ERROR_NO_LEADER);
-        else
-            fifo_push(reads, link);
-    }
-}
-
 void replica_tick(struct replica *replica, struct replica_time now)
 {
     struct paxos_input input = {.type = PAXOS_TICK};
     struct submission *submission;
 
     step(replica, &input, now);
-    if (replica->asked_number != 0 &&
-        now.monotonic_ns - replica->asked_ns > READ_HEARTBEATS * replica->heartbeat_ns)
-        fail_asked_reads(replica);
+    if (replica->reads.number != 0 &&
+        now.monotonic_ns - replica->reads.asked_ns > READ_HEARTBEATS * replica->heartbeat_ns)
+        read_queue_give_up(&replica->reads);
     answer_expired_waiting(replica, now.monotonic_ns);
     while ((submission = pending_take_expired(replica->pending, now.monotonic_ns)) != NULL)
         answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
-    answer_expired_reads(&replica->reads, now.monotonic_ns);
-    answer_expired_reads(&replica->asked_reads, now.monotonic_ns);
-    answer_expired_reads(&replica->ready_reads, now.monotonic_ns);
+    read_queue_expire(&replica->reads, now.monotonic_ns);
     replica_run(replica, now);
 }
 
@@ -640,22 +551,12 @@ void replica_status(const struct replica *replica, struct paxos_status *status)
 bool replica_blocked(const struct replica *replica)
 {
     return replica->waiting_count > 0 || replica->sent < pending_next(replica->pending) ||
-           !fifo_empty(&replica->ready_reads);
+           !fifo_empty(&replica->reads.ready);
 }
 
 size_t replica_outstanding(const struct replica *replica)
 {
     return atomic_load(&replica->outstanding);
-}
-
-static void end_reads(struct fifo *reads)
-{
-    struct fifo_link *link;
-
-    while ((link = fifo_pop(reads)) != NULL) {
-        struct replica_read *read = CONTAINER_OF(link, struct replica_read, link);
-        read->complete(read, ERROR_DRAINING);
-    }
 }
 
 void replica_free(struct replica *replica)
@@ -668,10 +569,8 @@ void replica_free(struct replica *replica)
         answer(replica, submission, ERROR_DRAINING, NULL);
     while ((submission = pending_take_expired(replica->pending, UINT64_MAX)) != NULL)
         answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
-    end_reads(&replica->reads);
-    end_reads(&replica->asked_reads);
-    end_reads(&replica->ready_reads);
-    drop_forwarded(replica);
+    read_queue_end(&replica->reads);
+    forwarded_drop(&replica->forwarded);
     pending_free(replica->pending);
     paxos_free(replica->paxos);
     buffer_deinit(&replica->batch);

@@ -19,6 +19,9 @@ struct replica_ports {
     // Execute this entry after all earlier ones, then call replica_applied with its slot or a later
     // one. The value may be kept by reference.
     void (*apply)(void *context, const struct entry *entry);
+    // Replace the state by the checkpoint of this slot (see replica_install), after all earlier entries
+    // and before all later ones; then call replica_installed and replica_applied with the slot.
+    void (*install)(void *context, paxos_slot slot);
     // Send these bytes to a peer's replica_receive. They may be lost, repeated or overtaken.
     void (*send)(void *context, uint16_t to, const void *data, size_t length);
     // The peer needs decided entries from this slot on that the core no longer holds: feed it with
@@ -60,6 +63,17 @@ void replica_receive(struct replica *replica, uint16_t from, const void *data, s
                      struct replica_time now);
 // The connection to a peer was reset or closed.
 void replica_peer_down(struct replica *replica, uint16_t node, struct replica_time now);
+// A peer can be reached again: what was sent to it before may be lost.
+void replica_peer_up(struct replica *replica, uint16_t node, struct replica_time now);
+// A checkpoint of another node is complete, verified and durable here. Returns false when it is not
+// needed: the file may be removed. Otherwise the port `install` follows once the core's record of it is
+// durable.
+bool replica_install(struct replica *replica, const struct paxos_install *install,
+                     struct replica_time now);
+// The state was replaced by one in which this node's sequences below `next` are executed (for this
+// run's boot_count; 1 when it knows none): the outcomes of those still pending are not known here.
+// Thread: that of replica_result.
+void replica_installed(struct replica *replica, uint64_t next);
 // Time has passed: heartbeats, retransmission, and answers for what has waited for too long: NO_LEADER
 // for what was never proposed or forwarded, OUTCOME_UNKNOWN for what was. Due by
 // replica_deadline_ns, and at least a few times a second.

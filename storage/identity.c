@@ -3,10 +3,11 @@
 // v mod 2, so the newer one is never overwritten before the next is durable.
 //
 // A block: magic u64, checksum u64 (XXH3-64 of all bytes behind it), format u32, journal_made u8,
-// zero u8, node u16, version u64, boot_count u64, cluster 16 bytes, incarnation 16 bytes, zeros. All
-// little-endian.
+// member_count u8, node u16, version u64, boot_count u64, cluster 16 bytes, incarnation 16 bytes, for
+// each member node u16, 6 zeros, incarnation 16 bytes, boot u64, run u64; zeros. All little-endian.
 #include "storage/identity.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -22,11 +23,17 @@ enum {
     CHECKED_AT = 16,
     FORMAT_AT = 16,
     JOURNAL_MADE_AT = 20,
+    MEMBER_COUNT_AT = 21,
     NODE_AT = 22,
     VERSION_AT = 24,
     BOOT_AT = 32,
     CLUSTER_AT = 40,
     INCARNATION_AT = 56,
+    MEMBERS_AT = 72,
+    MEMBER_BYTES = 40,
+    MEMBER_INCARNATION_AT = 8,
+    MEMBER_BOOT_AT = 24,
+    MEMBER_RUN_AT = 32,
 };
 
 static const char file_name[] = "identity";
@@ -39,6 +46,22 @@ struct copy {
     struct identity identity;
 };
 
+static void member_encode(uint8_t *at, const struct member *member)
+{
+    bytes_put_u16(at, member->node);
+    memcpy(at + MEMBER_INCARNATION_AT, member->incarnation, sizeof member->incarnation);
+    bytes_put_u64(at + MEMBER_BOOT_AT, member->boot);
+    bytes_put_u64(at + MEMBER_RUN_AT, member->run);
+}
+
+static void member_decode(const uint8_t *at, struct member *member)
+{
+    member->node = bytes_get_u16(at);
+    memcpy(member->incarnation, at + MEMBER_INCARNATION_AT, sizeof member->incarnation);
+    member->boot = bytes_get_u64(at + MEMBER_BOOT_AT);
+    member->run = bytes_get_u64(at + MEMBER_RUN_AT);
+}
+
 static void copy_encode(uint8_t *block, const struct identity *identity, uint64_t version)
 {
     memset(block, 0, COPY_BYTES);
@@ -50,6 +73,9 @@ static void copy_encode(uint8_t *block, const struct identity *identity, uint64_
     bytes_put_u64(block + BOOT_AT, identity->boot_count);
     memcpy(block + CLUSTER_AT, identity->cluster, sizeof identity->cluster);
     memcpy(block + INCARNATION_AT, identity->incarnation, sizeof identity->incarnation);
+    block[MEMBER_COUNT_AT] = (uint8_t)identity->member_count;
+    for (size_t i = 0; i < identity->member_count; i++)
+        member_encode(block + MEMBERS_AT + i * MEMBER_BYTES, &identity->members[i]);
     bytes_put_u64(block + CHECKSUM_AT, hash64(block + CHECKED_AT, COPY_BYTES - CHECKED_AT, 0));
 }
 
@@ -68,6 +94,10 @@ static void copy_decode(const uint8_t *block, struct copy *copy)
     identity->boot_count = bytes_get_u64(block + BOOT_AT);
     memcpy(identity->cluster, block + CLUSTER_AT, sizeof identity->cluster);
     memcpy(identity->incarnation, block + INCARNATION_AT, sizeof identity->incarnation);
+    identity->member_count = block[MEMBER_COUNT_AT];
+    copy->valid = copy->valid && identity->member_count <= PAXOS_VOTERS_MAX;
+    for (size_t i = 0; copy->valid && i < identity->member_count; i++)
+        member_decode(block + MEMBERS_AT + i * MEMBER_BYTES, &identity->members[i]);
 }
 
 static void note_name(void *context, const char *name)
@@ -123,7 +153,6 @@ enum error identity_format(struct disk *disk, uint16_t node, struct identity *id
         return error;
 
     *identity = (struct identity){.node = node};
-    random_bytes(identity->cluster, sizeof identity->cluster);
     random_bytes(identity->incarnation, sizeof identity->incarnation);
     copy_encode(blocks, identity, 0);
     copy_encode(blocks + COPY_BYTES, identity, 1);
@@ -170,7 +199,8 @@ static bool copies_agree(const struct copy copies[COPIES])
     uint64_t high = copies[0].version < copies[1].version ? copies[1].version : copies[0].version;
 
     return high - low == 1 && a->node == b->node &&
-           memcmp(a->cluster, b->cluster, sizeof a->cluster) == 0 &&
+           (a->member_count == 0 || b->member_count == 0 ||
+            memcmp(a->cluster, b->cluster, sizeof a->cluster) == 0) &&
            memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
 }
 
@@ -276,8 +306,9 @@ enum error identity_boot(struct disk *disk, uint16_t node, struct identity *iden
     return error;
 }
 
-enum error identity_note_journal(struct disk *disk, struct identity *identity,
-                                 struct failure *failure)
+// Writes the identity, `times` times: after twice both copies hold it.
+static enum error update(struct disk *disk, const struct identity *identity, unsigned times,
+                         struct failure *failure)
 {
     struct copy copies[COPIES];
     const struct copy *newest;
@@ -287,12 +318,84 @@ enum error identity_note_journal(struct disk *disk, struct identity *identity,
     if (error != ERROR_OK)
         return failure_set(failure, error, "cannot open the file \"identity\": %s",
                            error_entry(error)->title);
-    identity->journal_made = true;
-    error = read_copies(file, copies, failure);
-    if (error == ERROR_OK)
-        error = choose_copy(copies, &newest, failure);
-    if (error == ERROR_OK)
-        error = write_next(file, newest, identity, failure);
+    for (; times > 0 && error == ERROR_OK; times--) {
+        error = read_copies(file, copies, failure);
+        if (error == ERROR_OK)
+            error = choose_copy(copies, &newest, failure);
+        if (error == ERROR_OK)
+            error = write_next(file, newest, identity, failure);
+    }
     disk->operations->close(file);
     return error;
+}
+
+enum error identity_note_journal(struct disk *disk, struct identity *identity,
+                                 struct failure *failure)
+{
+    identity->journal_made = true;
+    return update(disk, identity, 1, failure);
+}
+
+// ---- Members -----------------------------------------------------------------------------------
+
+enum error identity_found(struct disk *disk, struct identity *identity, const uint8_t cluster[16],
+                          const struct member *members, size_t count, struct failure *failure)
+{
+    ASSERT(identity->member_count == 0 && count >= 1 && count <= PAXOS_VOTERS_MAX);
+    memcpy(identity->cluster, cluster, sizeof identity->cluster);
+    identity->member_count = count;
+    memcpy(identity->members, members, count * sizeof *members);
+    const struct member *self = identity_member(identity, identity->node);
+    ASSERT(self != NULL &&
+           memcmp(self->incarnation, identity->incarnation, sizeof self->incarnation) == 0);
+    return update(disk, identity, COPIES, failure);
+}
+
+const struct member *identity_member(const struct identity *identity, uint16_t node)
+{
+    for (size_t i = 0; i < identity->member_count; i++) {
+        if (identity->members[i].node == node)
+            return &identity->members[i];
+    }
+    return NULL;
+}
+
+static enum error check_met(const struct identity *identity, const struct member *met,
+                            struct failure *failure)
+{
+    const struct member *known = identity_member(identity, met->node);
+
+    if (known == NULL || met->node == identity->node)
+        return failure_set(failure, ERROR_FOREIGN, "node %u is not another member of this cluster",
+                           (unsigned)met->node);
+    if (memcmp(known->incarnation, met->incarnation, sizeof met->incarnation) != 0)
+        return failure_set(
+            failure, ERROR_FOREIGN,
+            "node %u has another data directory than at the founding of the cluster: "
+            "what it voted for is gone, so it cannot vote again; put its directory "
+            "back",
+            (unsigned)met->node);
+    if (met->boot < known->boot || (met->boot == known->boot && met->run != known->run))
+        return failure_set(
+            failure, ERROR_FOREIGN,
+            "node %u runs from an older copy of its data directory (its start number "
+            "%" PRIu64 " was used before, %" PRIu64
+            " was seen): what it voted for since is gone; put the newest back",
+            (unsigned)met->node, met->boot, known->boot);
+    return ERROR_OK;
+}
+
+enum error identity_meet(struct disk *disk, struct identity *identity, const struct member *met,
+                         struct failure *failure)
+{
+    enum error error = check_met(identity, met, failure);
+
+    if (error != ERROR_OK)
+        return error;
+    struct member *known = (struct member *)identity_member(identity, met->node);
+    if (known->boot == met->boot)
+        return ERROR_OK;
+    known->boot = met->boot;
+    known->run = met->run;
+    return update(disk, identity, 1, failure);
 }

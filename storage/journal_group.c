@@ -123,13 +123,13 @@ static void encode_record(uint8_t *at, const struct paxos_record *record)
     bytes_put_u64(at + RECORD_EPOCH_AT, record->epoch);
     if (record->type == RECORD_APPEND)
         encode_append(at, &record->entry);
-    if (record->type == RECORD_PROMISE || cuts(record)) {
+    if (record->type != RECORD_APPEND) {
         bytes_put_u16(at + RECORD_NODE_AT, record->ballot.node);
         bytes_put_u64(at + RECORD_ROUND_AT, record->ballot.round);
     }
     if (cuts(record))
         bytes_put_u32(at + RECORD_COUNT_AT, record->count);
-    if (cuts(record) || record->type == RECORD_CHECKPOINT) {
+    if (cuts(record) || record->type == RECORD_INSTALL) {
         bytes_put_u64(at + RECORD_SLOT_AT, record->slot);
         put_hash(at + RECORD_HASH_AT, record->hash);
     }

@@ -249,7 +249,8 @@ static enum error replay_start(struct recovery *recovery, const struct paxos_sca
     return recovery->handler->start(recovery->handler->context, scalars, recovery->failure);
 }
 
-// The group's decided mark, less what its own records may replace.
+// The group's decided mark, less what its own records may replace. A group that installs a checkpoint
+// may carry a mark that only the checkpoint's history reaches.
 static paxos_slot settled_slot(const struct journal_group *group)
 {
     paxos_slot settled = group->scalars.decided;
@@ -261,6 +262,8 @@ static paxos_slot settled_slot(const struct journal_group *group)
         bool cuts = record.type == RECORD_SYNC || record.type == RECORD_LEARN;
         if (cuts && record.slot < settled)
             settled = record.slot;
+        if (record.type == RECORD_INSTALL)
+            settled = 0;
     }
     return settled;
 }

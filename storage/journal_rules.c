@@ -130,6 +130,21 @@ static const char *apply_learn(struct journal_rules *rules, const struct paxos_r
     return complaint;
 }
 
+static const char *apply_install(struct journal_rules *rules, const struct paxos_record *record)
+{
+    struct paxos_scalars *scalars = &rules->scalars;
+
+    if (record->slot <= scalars->decided)
+        return "a checkpoint was installed below what was decided";
+    if (ballot_compare(record->ballot, scalars->promised) > 0)
+        scalars->promised = record->ballot;
+    rules->base = scalars->last = record->slot;
+    scalars->last_hash = record->hash;
+    scalars->epoch = record->epoch;
+    hash_put(rules, record->hash);
+    return NULL;
+}
+
 static const char *apply_append(struct journal_rules *rules, const struct entry *entry)
 {
     struct paxos_scalars *scalars = &rules->scalars;
@@ -159,8 +174,8 @@ const char *journal_rules_record(struct journal_rules *rules, const struct paxos
         return apply_learn(rules, record);
     case RECORD_APPEND:
         return apply_append(rules, &record->entry);
-    case RECORD_CHECKPOINT:
-        return record->slot <= rules->scalars.last ? NULL : "a checkpoint lies above the last slot";
+    case RECORD_INSTALL:
+        return apply_install(rules, record);
     default:
         return "a record has an unknown type";
     }

@@ -42,14 +42,14 @@ enum {
 
 // How a node introduces itself.
 struct hello {
-    uint32_t protocol;     // highest version it speaks
-    uint8_t cluster[16];   // zero: its data directory is blank
-    uint16_t node;         // who speaks
-    uint16_t to;           // whom it believes to speak to
+    uint32_t protocol;   // highest version it speaks
+    uint8_t cluster[16]; // zero: its data directory is blank
+    uint16_t node;       // who speaks
+    uint16_t to;         // whom it believes to speak to
     uint8_t incarnation[16];
-    uint64_t boot;         // boot_count of this run
-    uint64_t run;          // random, made at each start: tells two runs with one boot_count apart
-    uint64_t epoch;        // configuration number
+    uint64_t boot;          // boot_count of this run
+    uint64_t run;           // random, made at each start: tells two runs with one boot_count apart
+    uint64_t epoch;         // configuration number
     struct hash128 members; // hash of the list of members that it was started with
 };
 
@@ -67,12 +67,13 @@ struct peer_tls {
 };
 
 struct peers_settings {
-    struct hello hello;               // of this node; `to` is filled in
-    const struct peer_address *self;  // listens there
+    struct hello hello;                // of this node; `to` is filled in
+    const struct peer_address *self;   // listens there
     const struct peer_address *others; // borrowed for the life of the object
     size_t other_count;
     struct peer_tls tls;
-    uint64_t silence_ms; // a connection on which sent bytes were not acknowledged for so long is dead
+    uint64_t
+        silence_ms; // a connection on which sent bytes were not acknowledged for so long is dead
 };
 
 // A peer that has introduced itself; asked once for each connection of either direction. The owner
@@ -121,9 +122,9 @@ void peers_flush(struct peers *peers);
 
 // What an operator wants to know about a peer.
 struct peer_state {
-    bool connected;       // control is up in both directions
-    uint64_t since_ms;    // uv_now when that last changed
-    char refused[256];    // why it or we refuse the other, empty if nobody does
-    char address[64];     // that its name was last resolved to
+    bool connected;    // control is up in both directions
+    uint64_t since_ms; // uv_now when that last changed
+    char refused[256]; // why it or we refuse the other, empty if nobody does
+    char address[64];  // that its name was last resolved to
 };
 void peers_state(const struct peers *peers, uint16_t node, struct peer_state *state);

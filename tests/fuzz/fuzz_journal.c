@@ -63,12 +63,13 @@ static enum error check_record(void *context, const struct paxos_record *record,
     ASSERT(record->type == RECORD_APPEND || report->pending == 0);
     if (record->type == RECORD_APPEND)
         check_append(report, &record->entry);
-    if (record->type == RECORD_CHECKPOINT || record->type == RECORD_SYNC)
+    if (record->type == RECORD_SYNC)
         ASSERT(record->slot <= scalars->last);
     if (record->type == RECORD_PROMISE || record->type == RECORD_SYNC)
         scalars->promised = record->ballot;
-    if (record->type == RECORD_SYNC) {
+    if (record->type == RECORD_SYNC)
         scalars->log_ballot = record->ballot;
+    if (record->type == RECORD_SYNC || record->type == RECORD_INSTALL) {
         scalars->last = record->slot;
         scalars->last_hash = record->hash;
         report->pending = record->count;
@@ -130,7 +131,7 @@ static void write_valid(struct fixture *fixture)
     fixture_sync(fixture, 3, 1, 1);
     fixture_entry(fixture, 9000);
     ASSERT(fixture_flush(fixture) == ERROR_OK);
-    fixture_checkpoint(fixture, 1);
+    fixture_install(fixture, 3, 6);
     ASSERT(fixture_flush(fixture) == ERROR_OK);
     fixture_close(fixture);
 }

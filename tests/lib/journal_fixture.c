@@ -260,12 +260,19 @@ void fixture_sync(struct fixture *fixture, uint64_t round, paxos_slot keep, uint
     fixture->scalars.last_hash = record->hash;
 }
 
-void fixture_checkpoint(struct fixture *fixture, paxos_slot slot)
+void fixture_install(struct fixture *fixture, uint64_t round, paxos_slot slot)
 {
-    struct paxos_record *record = add_record(fixture, RECORD_CHECKPOINT);
+    struct paxos_record *record = add_record(fixture, RECORD_INSTALL);
 
+    ASSERT(slot < FIXTURE_SLOTS_MAX);
+    record->ballot = (struct ballot){.round = round, .node = 1};
     record->slot = slot;
-    record->hash = fixture->hashes[slot];
+    record->hash = (struct hash128){.low = slot, .high = round};
+    fixture->hashes[slot] = record->hash;
+    if (ballot_compare(fixture->scalars.promised, record->ballot) < 0)
+        fixture->scalars.promised = record->ballot;
+    fixture->scalars.last = slot;
+    fixture->scalars.last_hash = record->hash;
 }
 
 enum error fixture_flush(struct fixture *fixture)

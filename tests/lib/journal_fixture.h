@@ -64,7 +64,8 @@ void fixture_promise(struct fixture *fixture, uint64_t round, uint16_t node);
 void fixture_entry(struct fixture *fixture, size_t length);
 // Keeps the log up to `keep`; `count` entries must follow in the same group.
 void fixture_sync(struct fixture *fixture, uint64_t round, paxos_slot keep, uint32_t count);
-void fixture_checkpoint(struct fixture *fixture, paxos_slot slot);
+// The log starts anew behind `slot`, whose hash is made up.
+void fixture_install(struct fixture *fixture, uint64_t round, paxos_slot slot);
 // ... and append it. On success it becomes part of `written`.
 enum error fixture_flush(struct fixture *fixture);
 // Forgets the last group of `written`: it was lost in a crash. `scalars` are those before it.

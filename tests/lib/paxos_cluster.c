@@ -102,6 +102,10 @@ static void post(struct cluster *cluster, const struct cluster_node *node,
 
 static void execute(struct cluster *cluster, struct cluster_node *node)
 {
+    if (node->output.install != 0) {
+        ASSERT(node->output.install == node->checkpoint.slot);
+        node->apply_issued = node->output.install;
+    }
     for (paxos_slot slot = node->output.apply_from; slot != 0 && slot <= node->output.apply_to;
          slot++) {
         struct hash128 hash = paxos_entry(node->paxos, slot)->hash;
@@ -245,6 +249,22 @@ paxos_slot cluster_propose(struct cluster *cluster, uint16_t node, const char *v
     return node_of(cluster, node)->output.proposed;
 }
 
+void cluster_install(struct cluster *cluster, uint16_t id, uint16_t from)
+{
+    struct cluster_node *giver = node_of(cluster, from);
+    const struct entry *entry = paxos_entry(giver->paxos, giver->applied);
+    struct paxos_status status;
+
+    paxos_status(giver->paxos, &status);
+    struct paxos_install install = {.position = {.slot = entry->slot,
+                                                 .hash = entry->hash,
+                                                 .log_time_us = entry->log_time_us,
+                                                 .wall_ms = entry->wall_ms},
+                                    .ballot = status.ballot};
+    node_of(cluster, id)->checkpoint = install.position;
+    cluster_step(cluster, id, (struct paxos_input){.type = PAXOS_INSTALL, .install = &install});
+}
+
 void cluster_kill(struct cluster *cluster, uint16_t id)
 {
     struct cluster_node *node = node_of(cluster, id);
@@ -261,14 +281,13 @@ void cluster_restart(struct cluster *cluster, uint16_t id)
 {
     struct cluster_node *node = node_of(cluster, id);
     struct paxos_scalars scalars = {0};
-    struct paxos_position position = {0};
     struct failure failure = {0};
     paxos_slot from, to;
 
     node->paxos = new_core(cluster, id, ++node->boot);
     node->persist_issued = node->persist_done = 0;
-    node->apply_issued = node->applied = 0;
-    enum error error = paxos_recover_start(node->paxos, &scalars, &position, &failure);
+    node->apply_issued = node->applied = node->checkpoint.slot;
+    enum error error = paxos_recover_start(node->paxos, &scalars, &node->checkpoint, &failure);
     ASSERT(error == ERROR_OK);
     for (size_t i = 0; i < node->disk_count; i++) {
         node->disk_sequence[i] = 0;

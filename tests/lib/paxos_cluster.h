@@ -21,7 +21,8 @@ struct cluster_node {
     paxos_slot applied;
     paxos_slot decided; // highest mark that went to the disk
     uint64_t boot;
-    bool slow_disk; // PERSISTED comes only by cluster_flush
+    struct paxos_position checkpoint; // that a restart goes on from
+    bool slow_disk;                   // PERSISTED comes only by cluster_flush
     uint64_t reads_answered;
     paxos_slot read_slot; // of the last answer
     enum paxos_fault fault;
@@ -58,6 +59,8 @@ void cluster_run_ms(struct cluster *cluster, unsigned ms);
 void cluster_flush(struct cluster *cluster, uint16_t node);
 // Slot of the proposal, 0 when it was refused.
 paxos_slot cluster_propose(struct cluster *cluster, uint16_t node, const char *value);
+// The node gets a checkpoint of another one's state as it is executed there.
+void cluster_install(struct cluster *cluster, uint16_t node, uint16_t from);
 // Stops a node; what was not flushed is lost. Its peers see the connection reset.
 void cluster_kill(struct cluster *cluster, uint16_t node);
 // Starts it again from its disk.

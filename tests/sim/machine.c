@@ -11,20 +11,20 @@
 #include "tests/sim/machine.h"
 #include "tests/sim/node.h"
 
-static bool making_cluster; // the next random bytes are the cluster's
+static uint8_t next_bytes; // what the next random bytes are, 0: chosen
 
-void machine_same_cluster(void)
+void machine_next_bytes(uint8_t value)
 {
-    making_cluster = true;
+    next_bytes = value;
 }
 
 void random_bytes(void *into, size_t length)
 {
     uint8_t *bytes = into;
 
-    if (making_cluster) {
-        making_cluster = false;
-        memset(into, 0xc1, length);
+    if (next_bytes != 0) {
+        memset(into, next_bytes, length);
+        next_bytes = 0;
         return;
     }
     for (size_t i = 0; i < length; i++)

@@ -2,5 +2,5 @@
 // The simulated machine: see machine.c.
 #pragma once
 
-// The next random bytes name the cluster: all nodes of a simulation get the same.
-void machine_same_cluster(void);
+// The next random bytes are all of this value: an incarnation that the other nodes know beforehand.
+void machine_next_bytes(uint8_t value);

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/random.h"
@@ -203,11 +204,25 @@ static enum error boot_identity(struct node *node, struct failure *failure)
 
     if (error != ERROR_MISSING)
         return error;
-    machine_same_cluster();
+    machine_next_bytes((uint8_t)node->id);
     error = identity_format(node->disk, node->id, &node->identity, failure);
     if (error == ERROR_OK)
         error = identity_boot(node->disk, node->id, &node->identity, failure);
     return error;
+}
+
+// Genesis: every node has the same members, the incarnation of each being its number.
+static enum error found(struct node *node, struct failure *failure)
+{
+    static const uint8_t cluster[16] = "simulated";
+    struct member members[PAXOS_VOTERS_MAX] = {0};
+    size_t count = node->world->swarm.nodes;
+
+    for (size_t i = 0; i < count; i++) {
+        members[i].node = (uint16_t)(i + 1);
+        memset(members[i].incarnation, (int)(i + 1), sizeof members[i].incarnation);
+    }
+    return identity_found(node->disk, &node->identity, cluster, members, count, failure);
 }
 
 static struct recovery_settings settings_of(const struct world *world)
@@ -233,6 +248,8 @@ static enum error recover(struct node *node, struct recovery_result *result,
 {
     enum error error = boot_identity(node, failure);
 
+    if (error == ERROR_OK && node->identity.member_count == 0)
+        error = found(node, failure);
     if (error == ERROR_OK)
         error = state_open("", 0, &node->state, failure);
     struct recovery_settings settings = settings_of(node->world);

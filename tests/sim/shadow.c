@@ -84,6 +84,19 @@ static bool learn(struct shadow *shadow, const struct paxos_record *record)
     return keep(shadow, record);
 }
 
+// Never below what is known decided, nor where the log agrees with the checkpoint.
+static bool install(struct shadow *shadow, const struct paxos_record *record)
+{
+    if (record->slot >= shadow->base && record->slot <= shadow->last &&
+        hash128_equal(hash_at(shadow, record->slot), record->hash))
+        return false;
+    raise_promise(shadow, record->ballot);
+    shadow->drops = false;
+    shadow->base = shadow->last = record->slot;
+    shadow->base_hash = record->hash;
+    return true;
+}
+
 // 11: nothing is dropped within a ballot.
 static bool sync(struct shadow *shadow, const struct paxos_record *record)
 {
@@ -108,8 +121,8 @@ bool shadow_record(struct shadow *shadow, const struct paxos_record *record)
         return sync(shadow, record);
     case RECORD_LEARN:
         return learn(shadow, record);
-    case RECORD_CHECKPOINT:
-        return true;
+    case RECORD_INSTALL:
+        return install(shadow, record);
     }
     return false;
 }

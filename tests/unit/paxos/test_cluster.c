@@ -215,6 +215,73 @@ static void follower_that_was_away_catches_up(void **state)
     free_cluster(cluster);
 }
 
+// A follower that misses more than the others keep in memory, and what they have executed.
+static uint16_t leave_one_behind(struct cluster *cluster, uint16_t leader, paxos_slot *last)
+{
+    uint16_t away = leader == 1 ? 2 : 1;
+
+    cluster_kill(cluster, away);
+    for (int i = 0; i < 2 * PAXOS_WINDOW; i++) {
+        *last = cluster_propose(cluster, leader, "value");
+        cluster_settle(cluster);
+    }
+    cluster_restart(cluster, away);
+    cluster_run_ms(cluster, 300);
+    assert_true(cluster->nodes[away - 1].applied < *last);
+    return away;
+}
+
+static void follower_far_behind_goes_on_from_a_checkpoint(void **state)
+{
+    struct cluster *cluster = new_cluster(3);
+    uint16_t leader = cluster_elect(cluster);
+    paxos_slot last = 0;
+
+    (void)state;
+    uint16_t away = leave_one_behind(cluster, leader, &last);
+    cluster_install(cluster, away, leader);
+    assert_false(cluster->nodes[away - 1].output.refused);
+    cluster_run_ms(cluster, 300);
+    assert_true(cluster_executed(cluster, last));
+    last = cluster_propose(cluster, leader, "after");
+    cluster_run_ms(cluster, 300);
+    assert_true(cluster_executed(cluster, last));
+    cluster_kill(cluster, away);
+    cluster_restart(cluster, away);
+    cluster_run_ms(cluster, 300);
+    assert_true(cluster_executed(cluster, last));
+    cluster_install(cluster, away, leader);
+    assert_true(cluster->nodes[away - 1].output.refused);
+    free_cluster(cluster);
+}
+
+static void checkpoint_counts_only_once_its_record_is_durable(void **state)
+{
+    struct cluster *cluster = new_cluster(3);
+    uint16_t leader = cluster_elect(cluster);
+    struct paxos_status status;
+    paxos_slot last = 0;
+
+    (void)state;
+    uint16_t away = leave_one_behind(cluster, leader, &last);
+    struct cluster_node *node = &cluster->nodes[away - 1];
+    paxos_slot before = node->applied;
+    node->slow_disk = true;
+    cluster_install(cluster, away, leader);
+    cluster_run_ms(cluster, 300);
+    paxos_status(node->paxos, &status);
+    assert_int_equal(status.applied, before);
+    assert_int_equal(node->output.install, 0);
+    struct paxos_position received = node->checkpoint;
+    node->checkpoint = (struct paxos_position){0};
+    cluster_kill(cluster, away);
+    cluster_restart(cluster, away);
+    cluster_run_ms(cluster, 300);
+    paxos_status(node->paxos, &status);
+    assert_true(status.applied < received.slot);
+    free_cluster(cluster);
+}
+
 static void whole_cluster_restarts(void **state)
 {
     struct cluster *cluster = new_cluster(3);
@@ -305,6 +372,8 @@ int main(void)
         cmocka_unit_test(node_with_a_quorum_takes_over_when_the_leader_has_lost_it),
         cmocka_unit_test(broken_link_to_the_leader_deposes_nobody_while_others_are_content),
         cmocka_unit_test(follower_that_was_away_catches_up),
+        cmocka_unit_test(follower_far_behind_goes_on_from_a_checkpoint),
+        cmocka_unit_test(checkpoint_counts_only_once_its_record_is_durable),
         cmocka_unit_test(whole_cluster_restarts),
         cmocka_unit_test(reads_are_answered_on_every_node_with_what_was_decided_before),
         cmocka_unit_test(read_of_a_leader_without_a_quorum_is_not_answered),

@@ -17,3 +17,11 @@ check_PROGRAMS += tests/unit/server/test_keeper
 tests_unit_server_test_keeper_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_keeper_SOURCES = tests/unit/server/test_keeper.c $(STATE_FIXTURE)
 tests_unit_server_test_keeper_LDADD = tests/lib/libdisk.a $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_peer_list tests/unit/server/test_genesis
+tests_unit_server_test_peer_list_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_peer_list_SOURCES = tests/unit/server/test_peer_list.c
+tests_unit_server_test_peer_list_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+tests_unit_server_test_genesis_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_genesis_SOURCES = tests/unit/server/test_genesis.c
+tests_unit_server_test_genesis_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)

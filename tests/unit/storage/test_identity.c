@@ -95,10 +95,95 @@ static void two_formats_differ(void **state)
     struct identity identity;
 
     assert_int_equal(identity_format(other, 7, &identity, &context->failure), ERROR_OK);
-    assert_memory_not_equal(identity.cluster, context->formatted.cluster, sizeof identity.cluster);
     assert_memory_not_equal(identity.incarnation, context->formatted.incarnation,
                             sizeof identity.incarnation);
     disk_fake_free(other);
+}
+
+// ---- Members -----------------------------------------------------------------------------------
+
+static const uint8_t cluster_id[16] = "a cluster of two";
+
+static struct identity booted(struct context *context)
+{
+    struct identity identity;
+
+    assert_int_equal(identity_boot(context->disk, 7, &identity, &context->failure), ERROR_OK);
+    return identity;
+}
+
+// Nodes 7 and 9.
+static struct identity founded(struct context *context)
+{
+    struct identity identity = booted(context);
+    struct member members[2] = {{.node = 7}, {.node = 9, .incarnation = "another disk"}};
+
+    memcpy(members[0].incarnation, identity.incarnation, sizeof identity.incarnation);
+    assert_int_equal(
+        identity_found(context->disk, &identity, cluster_id, members, 2, &context->failure),
+        ERROR_OK);
+    return identity;
+}
+
+static void members_are_known_from_genesis_on(void **state)
+{
+    struct context *context = *state;
+
+    assert_int_equal(booted(context).member_count, 0);
+    founded(context);
+    struct identity identity = booted(context);
+    assert_memory_equal(identity.cluster, cluster_id, sizeof cluster_id);
+    assert_int_equal(identity.member_count, 2);
+    assert_string_equal((const char *)identity_member(&identity, 9)->incarnation, "another disk");
+    assert_null(identity_member(&identity, 8));
+}
+
+static void genesis_stands_in_both_copies(void **state)
+{
+    struct context *context = *state;
+
+    founded(context);
+    disk_fake_flip(context->disk, "identity", 100, 0);
+    assert_int_equal(booted(context).member_count, 2);
+    disk_fake_flip(context->disk, "identity", COPY_BYTES + 100, 0);
+    assert_int_equal(booted(context).member_count, 2);
+}
+
+static enum error meet(struct context *context, struct identity *identity, uint64_t boot_count,
+                       uint64_t run)
+{
+    struct member met = {.node = 9, .incarnation = "another disk", .boot = boot_count, .run = run};
+
+    return identity_meet(context->disk, identity, &met, &context->failure);
+}
+
+static void rolled_back_member_is_refused_also_after_a_restart(void **state)
+{
+    struct context *context = *state;
+    struct identity identity = founded(context);
+
+    assert_int_equal(meet(context, &identity, 3, 77), ERROR_OK);
+    assert_int_equal(meet(context, &identity, 3, 77), ERROR_OK);
+    identity = booted(context);
+    assert_int_equal(meet(context, &identity, 2, 78), ERROR_FOREIGN);
+    assert_non_null(strstr(context->failure.text, "older copy"));
+    assert_int_equal(meet(context, &identity, 3, 78), ERROR_FOREIGN);
+    assert_int_equal(meet(context, &identity, 4, 79), ERROR_OK);
+}
+
+static void stranger_and_blank_disk_are_refused(void **state)
+{
+    struct context *context = *state;
+    struct identity identity = founded(context);
+    struct member met = {.node = 8, .boot = 1};
+
+    assert_int_equal(identity_meet(context->disk, &identity, &met, &context->failure),
+                     ERROR_FOREIGN);
+    assert_non_null(strstr(context->failure.text, "not another member"));
+    met = (struct member){.node = 9, .incarnation = "a blank disk", .boot = 1};
+    assert_int_equal(identity_meet(context->disk, &identity, &met, &context->failure),
+                     ERROR_FOREIGN);
+    assert_non_null(strstr(context->failure.text, "another data directory"));
 }
 
 static void blank_directory_is_missing_and_a_second_format_refused(void **state)
@@ -253,6 +338,10 @@ int main(void)
         TEST(every_boot_is_counted),
         TEST(note_of_the_journal_stays_and_costs_no_boot),
         TEST(two_formats_differ),
+        TEST(members_are_known_from_genesis_on),
+        TEST(genesis_stands_in_both_copies),
+        TEST(rolled_back_member_is_refused_also_after_a_restart),
+        TEST(stranger_and_blank_disk_are_refused),
         TEST(blank_directory_is_missing_and_a_second_format_refused),
         TEST(journal_without_identity_is_not_blank),
         TEST(other_node_number_is_foreign),

@@ -60,17 +60,20 @@ static void every_record_type_round_trips(void **state)
     fixture_promise(fixture, 9, 2);
     fixture_entry(fixture, 0);
     fixture_entry(fixture, 5000);
-    fixture_checkpoint(fixture, 2);
     fixture->group_before.decided = 4;
     assert_int_equal(fixture_flush(fixture), ERROR_OK);
     fixture_sync(fixture, 11, 2, 2);
     fixture_entry(fixture, 7);
     fixture_entry(fixture, 0);
     assert_int_equal(fixture_flush(fixture), ERROR_OK);
-    fixture->scalars.decided = 4;
+    fixture_install(fixture, 12, 9);
+    fixture_entry(fixture, 3);
+    assert_int_equal(fixture_flush(fixture), ERROR_OK);
+    fixture->scalars.decided = 9;
     assert_int_equal(fixture_flush(fixture), ERROR_OK); // no records: the decided mark alone
     assert_reopens_with_everything(fixture);
     assert_int_equal(fixture->recovered.groups[4].decided, 4);
+    assert_int_equal(fixture->recovered.groups[7].decided, 9);
     fixture_fill(fixture, 2, 10);
     assert_reopens_with_everything(fixture);
 }

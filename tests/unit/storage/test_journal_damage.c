@@ -63,7 +63,7 @@ static void assert_refuses(struct fixture *fixture, enum error error, const char
 
 // ---- Damage ------------------------------------------------------------------------------------
 
-// Groups at 4096: promise; 8192: slots 1 and 2; 24576: slot 3, a SYNC of the last; then the end.
+// Groups at 4096: promise; 8192: slots 1 and 2; 24576: slot 2 again by a SYNC, an INSTALL of slot 3; then the end.
 static void write_for_damage(struct fixture *fixture)
 {
     fixture_promise(fixture, 1, 1);
@@ -73,7 +73,7 @@ static void write_for_damage(struct fixture *fixture)
     assert_int_equal(fixture_flush(fixture), ERROR_OK);
     fixture_sync(fixture, 2, 1, 1);
     fixture_entry(fixture, 50);
-    fixture_checkpoint(fixture, 1);
+    fixture_install(fixture, 2, 3);
     assert_int_equal(fixture_flush(fixture), ERROR_OK);
     fixture_close(fixture);
 }

@@ -177,13 +177,17 @@ static void sync_is_not_interrupted(void **state)
     assert_wrong(journal_rules_record(*state, &promise), "interrupted");
 }
 
-static void checkpoint_lies_within_the_log(void **state)
+static void installed_checkpoint_starts_the_log_anew(void **state)
 {
-    struct paxos_record record = {.type = RECORD_CHECKPOINT, .slot = 5};
+    struct journal_rules *rules = *state;
+    struct paxos_record record = {
+        .type = RECORD_INSTALL, .epoch = rules->scalars.epoch, .slot = 50, .hash = {.low = 1}};
 
-    assert_null(journal_rules_record(*state, &record));
-    record.slot = 6;
-    assert_wrong(journal_rules_record(*state, &record), "above the last slot");
+    assert_null(journal_rules_record(rules, &record));
+    assert_int_equal(rules->scalars.last, 50);
+    assert_true(hash128_equal(rules->scalars.last_hash, record.hash));
+    rules->scalars.decided = 50;
+    assert_wrong(journal_rules_record(rules, &record), "below what was decided");
 }
 
 static void unknown_record_is_refused(void **state)
@@ -251,7 +255,7 @@ int main(void)
         TEST(sync_must_keep_what_is_there),
         TEST(sync_below_what_is_known_is_trusted_once),
         TEST(sync_is_not_interrupted),
-        TEST(checkpoint_lies_within_the_log),
+        TEST(installed_checkpoint_starts_the_log_anew),
         TEST(unknown_record_is_refused),
         TEST(head_must_agree_with_the_records_before),
         TEST(hashes_of_a_long_log_are_kept),
