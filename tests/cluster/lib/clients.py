@@ -50,6 +50,8 @@ class Client(threading.Thread):
         self.chance = random.Random(f'{seed}/{number}')
         self.ops, self.failure = [], None
         self.connections = {}
+        self.through = None  # nodes that it asks, if not those of the workload
+        self.requests = 0    # that it has made
         self.count = 0
         self.newest = 0    # zxid that it has seen
         self.versions = {}  # version of a register when it last looked
@@ -74,7 +76,7 @@ class Client(threading.Thread):
     # ---- Requests ----
 
     def _pick(self):
-        return self.chance.choice(self.workload.through)
+        return self.chance.choice(self.through or self.workload.through)
 
     def _connection(self, node):
         if node.number not in self.connections:
@@ -96,6 +98,8 @@ class Client(threading.Thread):
             return NOT_APPLIED, None
         except Lost:
             return UNKNOWN, None
+        finally:
+            self.requests += 1
         op.status = reply.status
         if reply.status < 300 or reply.status in DECIDED:
             op.zxid = reply.zxid
@@ -149,12 +153,13 @@ class Client(threading.Thread):
 
     # ---- Registers ----
 
-    def put(self, key=None, version=None):
+    def put(self, key=None, version=None, keyed=None):
         op = self._op('put', key or self.chance.choice(REGISTERS), self._value(), version)
-        reply = self._write(op, 'PUT', znode(op.key, version=version), self._body(op.value))
+        reply = self._write(op, 'PUT', znode(op.key, version=version), self._body(op.value), keyed)
         if op.outcome == OK:
             op.found = stat_of(reply.json)._replace(value=op.value)
             self.versions[op.key] = op.found.version
+        return op
 
     def _body(self, value):
         """The value with padding behind it, which readers cut off."""
@@ -170,15 +175,16 @@ class Client(threading.Thread):
         if op.outcome == OK:
             op.found = stat_of(reply.json)._replace(value=op.value)
 
-    def delete(self):
-        key = self.chance.choice(REGISTERS)
+    def delete(self, key=None):
+        key = key or self.chance.choice(REGISTERS)
         version = self.versions.get(key) if self.chance.random() < 0.5 else None
         op = self._op('delete', key, None, version)
         self._write(op, 'DELETE', znode(key, version=version), keyed=True)
+        return op
 
     def get(self, key=None, node=None):
         op = self._op('get', key or self.chance.choice(REGISTERS))
-        self._read(op, node or self._pick(), znode(op.key))
+        return self._read(op, node or self._pick(), znode(op.key))
 
     def local_get(self):
         op = self._op('get', self.chance.choice(REGISTERS), local=True)
@@ -197,6 +203,7 @@ class Client(threading.Thread):
         if op.outcome == OK:
             self.ops.append(op)
         self.workload.count(op)
+        return op
 
     # ---- Pairs ----
 

@@ -41,6 +41,9 @@ class Node:
         self.boots = 0         # how often it was started
         self.paused = False
         self.expected_faults = None  # pattern of log lines that a test provokes
+        self.on_death = lambda node: None
+        self.strange = []      # ends that nobody asked for
+        self._asked_to_end = True
 
     def __str__(self):
         return f'node {self.number}'
@@ -54,6 +57,8 @@ class Node:
         """Starts the process and waits for nothing."""
         if self.alive():
             raise RuntimeError(f'{self} runs already')
+        self._note_end()
+        self._asked_to_end = False
         self.boots += 1
         self.process = starter.submit(self._popen).result()
 
@@ -74,14 +79,26 @@ class Node:
 
     def kill(self):
         """kill -9; returns when it is gone."""
+        self._note_end()
+        self._asked_to_end = True
         self.process.kill()
         self.paused = False
-        return self.process.wait(DEADLINE_S)
+        self.process.wait(DEADLINE_S)
+        self.on_death(self)
 
     def terminate(self):
         """Asks it to end, and waits until it has."""
+        self._asked_to_end = True
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(DEADLINE_S)
+        status = self.process.wait(DEADLINE_S)
+        if status != 0:
+            self.strange.append(f'{self}: asked to end, it ended with {status}')
+        self.on_death(self)
+
+    def _note_end(self):
+        if self.process is not None and not self._asked_to_end and not self.alive():
+            self.strange.append(f'{self}: ended by itself with {self.process.returncode}')
+            self._asked_to_end = True
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -123,8 +140,9 @@ class Node:
         return f'{self}: {self.status()} {ready.body if ready else "no answer"}'
 
     def faults(self):
-        """Lines of its log that no run may show."""
-        found = []
+        """Lines of its log that no run may show, and ends that nobody asked for."""
+        self._note_end()
+        found = list(self.strange)
         for line in self.log.read_text(errors='replace').splitlines() if self.log.exists() else ():
             expected = self.expected_faults is not None and re.search(self.expected_faults, line)
             if FAULTS.search(line) and not expected:
@@ -179,7 +197,8 @@ class Cluster:
     def close(self):
         for node in self:
             if node.alive():
-                node.kill()
+                node.process.kill()
+                node.process.wait()
         self.network.close()
 
     # ---- Waiting ----

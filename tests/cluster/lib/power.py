@@ -25,6 +25,18 @@ class Power:
             node.kill()
             self.losses[node.number].strike(chance)
 
+    def strike_at_kills(self, chance, share):
+        """From now on this share of the ends of processes are power cuts."""
+        def died(node):
+            loss = self.losses[node.number]
+            if chance.random() < share:
+                loss.strike(chance)
+            else:
+                loss.reset()
+
+        for node in self.cluster:
+            node.on_death = died
+
     def undone(self):
         """How many sectors were undone, of all nodes."""
         return sum(loss.undone['sectors'] for loss in self.losses.values())

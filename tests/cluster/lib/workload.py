@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run of clients on a cluster, from the first znode to the last look, and the verdict about it."""
-import random
 import threading
 import time
 
 import history
 import linearizable
 import witness
-from clients import PAIRS, QUEUE, REGISTERS, SETTLE_S, TIMEOUT_S, Client, Unexpected, seen_in
-from history import OK, UNKNOWN, Found, Op
+from clients import PAIRS, QUEUE, REGISTERS, SETTLE_S, TIMEOUT_S, Client, Unexpected
+from history import OK, REFUSED, UNKNOWN, Found, Op
 
-FIRST, FINAL = 0, 1000  # the clients before and after all others
+FIRST, PROBES, FINAL = 0, 900, 1000  # clients before, beside and after all others
 SHOWN = 8               # problems that a failure tells
 
 MIX = {Client.get: 30, Client.put: 20, Client.compare_and_set: 15, Client.local_get: 10,
@@ -31,6 +30,8 @@ class Workload:
         self.first = Client(FIRST, self, seed)
         self.clients = [Client(number, self, seed) for number in range(1, clients + 1)]
         self.final = Client(FINAL, self, seed)
+        self.probes = []
+        self.seed = seed
         self.first_zxid = self.last_zxid = None
         self.file = cluster.directory / 'history.jsonl'
 
@@ -41,6 +42,26 @@ class Workload:
 
     def is_late(self):
         return self.ended is not None and time.monotonic() > self.ended + SETTLE_S
+
+    # ---- What tests need ----
+
+    def probe(self, node):
+        """A client for the test itself, which asks this node only."""
+        self.probes.append(Client(PROBES + len(self.probes), self, self.seed))
+        self.probes[-1].through = [node]
+        return self.probes[-1]
+
+    def leave(self, node):
+        """Returns when no client has a request at this node, and none will make one."""
+        self.through = self.cluster.others(node)
+        before = {client: client.requests for client in self.clients}
+        self.cluster.wait(lambda: all(client.requests >= before[client] + 2 for client in self.clients),
+                          f'the clients leave {node}')
+
+    def failures(self, since_ns):
+        """Requests since then that were neither done nor decided not to be."""
+        return [answer for answer in list(self.answers)
+                if answer[0] >= since_ns and answer[2] not in (OK, REFUSED)]
 
     # ---- The run ----
 
@@ -126,7 +147,8 @@ class Workload:
     # ---- The verdict ----
 
     def ops(self):
-        return [op for client in (self.first, *self.clients, self.final) for op in client.ops]
+        return [op for client in (self.first, *self.clients, *self.probes, self.final)
+                for op in client.ops]
 
     def _check(self, tree):
         ops = place_in_queue(self.ops(), tree)
