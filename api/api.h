@@ -34,7 +34,7 @@ enum member_role { ROLE_STARTING, ROLE_FOLLOWER, ROLE_CANDIDATE, ROLE_LEADER, RO
 struct member_status {
     uint16_t id;
     enum member_role role;
-    char peer[256];     // "host:port", empty for a cluster of one
+    char peer[272];     // "host:port", empty for a cluster of one
     uint64_t zxid;      // last known
     uint64_t lag_zxids; // behind this node's view of the leader
     bool healthy;
@@ -58,6 +58,16 @@ struct node_status {
     struct member_status members[PAXOS_VOTERS_MAX];
 };
 
+// A read on its way to being allowed. The api fills it, the backend completes it exactly once.
+struct read_wait {
+    struct fifo_link link; // the backend's, while it holds the wait
+    bool barrier;          // linearizable: everything acknowledged before now must be visible
+    uint64_t min_zxid;     // not before this position is visible; 0: none. Not with a barrier
+    uint64_t deadline_ns;  // clock_monotonic_ns by which it must be completed
+    // Called from any thread, once. OK, or NO_LEADER (barrier), BEHIND (min_zxid), DRAINING.
+    void (*complete)(struct read_wait *wait, enum error error);
+};
+
 // The port to the server. Thread: any.
 struct api_backend {
     void *context;
@@ -65,9 +75,12 @@ struct api_backend {
     // Takes the submission until it is completed. It may complete before this returns.
     void (*submit)(void *context, struct submission *submission);
     void (*status)(void *context, struct node_status *status);
-    // Whether a linearizable read may look at the live state now (a single voter that leads: yes).
-    // Otherwise the error to answer with.
-    enum error (*read_allowed)(void *context);
+    // Whether a linearizable read may look at the live state at once (a single voter that leads).
+    bool (*read_at_once)(void *context);
+    // Takes the wait until it is completed. It may complete before this returns.
+    void (*read)(void *context, struct read_wait *wait);
+    // How old the live state may be, in milliseconds; UINT64_MAX: unknown.
+    uint64_t (*staleness_ms)(void *context);
 };
 
 // Every limit is an option of the daemon (server/config.c has names, defaults and bounds).

@@ -41,6 +41,20 @@ static uint64_t current_position(const struct request *request)
     return status.zxid;
 }
 
+// An age that is not known is not told.
+static void set_staleness(struct MHD_Response *response, uint64_t staleness_ms)
+{
+    const char *before = MHD_get_response_header(response, "X-Staleness-Ms");
+    char text[DECIMAL_MAX + 1];
+
+    if (staleness_ms != UINT64_MAX) {
+        *decimal_put(text, staleness_ms) = '\0';
+        set(response, "X-Staleness-Ms", text);
+    } else if (before != NULL) {
+        MHD_del_response_header(response, "X-Staleness-Ms", before);
+    }
+}
+
 // Headers that differ between replies of one shape.
 static void set_changing(struct MHD_Response *response, const struct request *request)
 {
@@ -55,6 +69,8 @@ static void set_changing(struct MHD_Response *response, const struct request *re
         set(response, MHD_HTTP_HEADER_ETAG, reply->etag);
     if (reply->curlew_stat[0] != '\0')
         set(response, "Curlew-Stat", reply->curlew_stat);
+    if (reply->local)
+        set_staleness(response, reply->staleness_ms);
 }
 
 // Headers that all replies of one shape have in common.
@@ -72,8 +88,6 @@ static void add_common(struct MHD_Response *response, const struct reply_shape *
         add(response, "X-Content-Type-Options", "nosniff");
         add(response, "Content-Security-Policy", "sandbox");
     }
-    if (shape->local)
-        add(response, "X-Staleness-Ms", "0");
 }
 
 static bool is_draining(const struct request *request)

@@ -1,53 +1,142 @@
 // SPDX-License-Identifier: Apache-2.0
-// The position that is reported is the view's own: a later one would make a client skip changes.
+// The position that is reported is the view's own: a later one would make a client skip changes. A read
+// that has to wait is parked, and its handler runs again, from its beginning, once it may look.
 #include "api/read.h"
 
 #include <inttypes.h>
 
+#include "api/dispatch.h"
+#include "api/precondition.h"
 #include "api/reply.h"
+#include "base/clock.h"
 
-static enum error refuse_position(struct request *request, uint64_t wanted, uint64_t zxid,
-                                  struct problem *problem)
+enum { NS_PER_MS = 1000000 };
+
+static bool is_local(const struct request *request)
+{
+    return request->query.value[QUERY_CONSISTENCY] == CONSISTENCY_LOCAL;
+}
+
+static uint64_t wanted_zxid(const struct request *request)
+{
+    return (uint64_t)request->query.value[QUERY_MIN_ZXID];
+}
+
+static bool is_alone(const struct request *request)
 {
     struct node_status status = {0};
 
     request->service->backend.status(request->service->backend.context, &status);
-    bool alone = status.member_count <= 1;
-    return problem_set(problem, alone ? ERROR_FUTURE_POSITION : ERROR_BEHIND,
-                       "min_zxid is %" PRIu64 " and %s is at %" PRIu64, wanted,
-                       alone ? "the cluster" : "this node", zxid);
+    return status.member_count <= 1;
 }
 
-static enum error open_view(struct request *request, struct live_view *view,
-                            struct problem *problem)
+// A position that not even a barrier has reached exists nowhere; a node that is read locally may just be
+// behind.
+static enum error refuse_position(struct request *request, uint64_t zxid, struct problem *problem)
 {
-    const struct api_backend *backend = &request->service->backend;
-    uint64_t wanted = (uint64_t)request->query.value[QUERY_MIN_ZXID];
-    enum error error = ERROR_OK;
+    bool behind = is_local(request) && !is_alone(request);
 
-    request->reply.local = request->query.value[QUERY_CONSISTENCY] == CONSISTENCY_LOCAL;
-    if (!request->reply.local)
-        error = backend->read_allowed(backend->context);
-    if (error == ERROR_OK)
-        error = live_acquire(backend->live, view);
-    if (error != ERROR_OK) {
-        problem->error = error;
-        return error;
-    }
-    uint64_t zxid = view_position(view->view)->zxid;
-    reply_set_zxid(request, zxid);
-    if (wanted <= zxid)
-        return ERROR_OK;
-    live_release(backend->live, view);
-    return refuse_position(request, wanted, zxid, problem);
+    return problem_set(problem, behind ? ERROR_BEHIND : ERROR_FUTURE_POSITION,
+                       "min_zxid is %" PRIu64 " and %s is at %" PRIu64, wanted_zxid(request),
+                       behind ? "this node" : "the cluster", zxid);
 }
 
-bool read_begin(struct request *request, struct live_view *view)
+// ---- Waiting -----------------------------------------------------------------------------------
+
+static void complete(struct read_wait *wait, enum error error)
 {
+    struct request *request = CONTAINER_OF(wait, struct request, read);
+
+    request->outcome = error;
+    request->service->unpark(request);
+}
+
+// BEHIND is told by the handler, which knows where this node is.
+static void finish(struct request *request)
+{
+    struct problem problem = {.error = request->outcome};
+
+    request->read_waited = true;
+    if (request->outcome == ERROR_OK || request->outcome == ERROR_BEHIND)
+        dispatch_run(request);
+    else
+        reply_problem(request, &problem);
+}
+
+static void wait(struct request *request, bool barrier)
+{
+    struct service *service = request->service;
+    uint64_t wait_ms = service->limits.wait_default_ms;
     struct problem problem = {0};
 
-    if (open_view(request, view, &problem) == ERROR_OK)
+    if (prefer_wait_parse(&request->headers, service->limits.wait_max_ms, &wait_ms, &problem) !=
+        ERROR_OK) {
+        reply_problem(request, &problem);
+        return;
+    }
+    request->read = (struct read_wait){.barrier = barrier,
+                                       .min_zxid = barrier ? 0 : wanted_zxid(request),
+                                       .deadline_ns = clock_monotonic_ns() + wait_ms * NS_PER_MS,
+                                       .complete = complete};
+    request->finish = finish;
+    if (service->park(request)) {
+        service->backend.read(service->backend.context, &request->read);
+        return;
+    }
+    problem_set(&problem, ERROR_DRAINING, "the server is shutting down and no read may wait");
+    reply_problem(request, &problem);
+}
+
+// ---- Looking -----------------------------------------------------------------------------------
+
+static bool must_wait_for_barrier(const struct request *request)
+{
+    const struct api_backend *backend = &request->service->backend;
+
+    return !is_local(request) && !request->read_waited && !backend->read_at_once(backend->context);
+}
+
+static void note_staleness(struct request *request)
+{
+    const struct api_backend *backend = &request->service->backend;
+
+    request->reply.local = is_local(request);
+    if (request->reply.local)
+        request->reply.staleness_ms = backend->staleness_ms(backend->context);
+}
+
+static bool refuse(struct request *request, enum error error)
+{
+    struct problem problem = {.error = error};
+
+    reply_problem(request, &problem);
+    return false;
+}
+
+// The age is asked for first: what is looked at is then not older.
+bool read_begin(struct request *request, struct live_view *view)
+{
+    const struct api_backend *backend = &request->service->backend;
+    struct problem problem = {0};
+
+    if (must_wait_for_barrier(request)) {
+        wait(request, true);
+        return false;
+    }
+    note_staleness(request);
+    enum error error = live_acquire(backend->live, view);
+    if (error != ERROR_OK)
+        return refuse(request, error);
+    uint64_t zxid = view_position(view->view)->zxid;
+    reply_set_zxid(request, zxid);
+    if (wanted_zxid(request) <= zxid)
         return true;
+    live_release(backend->live, view);
+    if (is_local(request) && !request->read_waited && !is_alone(request)) {
+        wait(request, false);
+        return false;
+    }
+    refuse_position(request, zxid, &problem);
     reply_problem(request, &problem);
     return false;
 }

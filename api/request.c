@@ -59,6 +59,7 @@ void request_reset(struct request *request)
     request->trailing_slash = false;
     request->has_body = false;
     request->finish = NULL;
+    request->read_waited = false;
     memset(&request->headers, 0, sizeof request->headers);
     recycle(&request->target);
     recycle(&request->path);

@@ -49,6 +49,7 @@ struct reply {
     bool raw;                          // bytes from a client: must not be taken for a page
     bool replayed;                     // Idempotency-Replayed
     bool local;                        // X-Staleness-Ms
+    uint64_t staleness_ms;             // ... its value; UINT64_MAX: unknown
 };
 
 struct request {
@@ -69,6 +70,8 @@ struct request {
     struct reply reply;
     // While parked:
     struct submission submission;
+    struct read_wait read;
+    bool read_waited;   // and it has been completed
     enum error outcome; // what complete() said
     struct blob *result;
     void (*finish)(struct request *request); // makes the reply from outcome and result

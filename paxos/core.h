@@ -90,17 +90,22 @@ struct paxos {
     uint64_t sent_us;             // CANDIDATE: when it last asked
 
     // Election (election.c).
-    uint64_t round;              // heartbeat round
-    uint64_t round_ends_us;      // 0: no rounds (a single voter)
-    unsigned urgent_rounds;      // short rounds left, after the leader's connection was lost
-    struct ballot leader_ballot; // highest ballot that a leader was seen with
-    bool happy;                  // content with that leader
-    unsigned misses;             // rounds in a row that were not
-    bool leader_unhappy;         // it said so itself
-    uint64_t heard_leader_us;    // when something of leader_ballot was last received
-    uint64_t campaign_us;        // when to campaign, 0 = not at all
-    uint64_t round_seen;         // highest ballot round ever seen
-    unsigned preempted;          // campaigns in a row that were overtaken: backs off
+    uint64_t round;          // heartbeat round
+    uint64_t round_ends_us;  // 0: no rounds (a single voter)
+    uint64_t round_began_us; // when it was asked, and what was decided then
+    paxos_slot round_decided;
+    uint64_t
+        confirmed_us; // LEADER: beginning of the newest round in which a quorum followed, 0: none
+    paxos_slot confirmed_decided; // what was decided then
+    unsigned urgent_rounds;       // short rounds left, after the leader's connection was lost
+    struct ballot leader_ballot;  // highest ballot that a leader was seen with
+    bool happy;                   // content with that leader
+    unsigned misses;              // rounds in a row that were not
+    bool leader_unhappy;          // it said so itself
+    uint64_t heard_leader_us;     // when something of leader_ballot was last received
+    uint64_t campaign_us;         // when to campaign, 0 = not at all
+    uint64_t round_seen;          // highest ballot round ever seen
+    unsigned preempted;           // campaigns in a row that were overtaken: backs off
     bool healthy;
 
     // Reads (reads.c).

@@ -59,6 +59,8 @@ static void start_round(struct paxos *paxos)
 {
     paxos->round++;
     paxos->round_ends_us = paxos->now_us + round_length_us(paxos);
+    paxos->round_began_us = paxos->now_us;
+    paxos->round_decided = paxos->decided;
     for (size_t i = 0; i < paxos->peer_count; i++) {
         paxos->peers[i].replied = false;
         struct paxos_message *message =
@@ -73,7 +75,7 @@ static bool leads_ballot(const struct paxos *paxos)
     return paxos->role != PAXOS_FOLLOWER && ballot_equal(paxos->own, paxos->leader_ballot);
 }
 
-static bool leader_is_happy(const struct paxos *paxos)
+static bool leader_is_happy(struct paxos *paxos)
 {
     size_t followers = 1;
     bool better = false;
@@ -84,6 +86,10 @@ static bool leader_is_happy(const struct paxos *paxos)
             continue;
         followers += !ballot_less(paxos->own, peer->leader);
         better = better || (ballot_less(paxos->own, peer->leader) && peer->happy);
+    }
+    if (paxos->role == PAXOS_LEADER && followers >= paxos->quorum) {
+        paxos->confirmed_us = paxos->round_began_us;
+        paxos->confirmed_decided = paxos->round_decided;
     }
     return paxos->healthy && (followers >= paxos->quorum || better);
 }
@@ -185,14 +191,23 @@ static void end_round(struct paxos *paxos)
     start_round(paxos);
 }
 
-static bool all_have_replied(const struct paxos *paxos)
+// All that the leader has left behind have replied, and none is content any more: there is nothing to wait
+// for. One that is may not have noticed yet; the round then takes its time.
+static bool all_agree_that_it_is_gone(const struct paxos *paxos)
 {
     for (size_t i = 0; i < paxos->peer_count; i++) {
         const struct peer *peer = &paxos->peers[i];
-        if (peer->voter && !peer->replied && peer->node != paxos->leader_ballot.node)
+        if (peer->voter && peer->node != paxos->leader_ballot.node &&
+            (!peer->replied || peer->happy))
             return false;
     }
     return true;
+}
+
+static void end_urgent_round(struct paxos *paxos)
+{
+    if (paxos->urgent_rounds > 0 && all_agree_that_it_is_gone(paxos))
+        end_round(paxos);
 }
 
 // ---- Events --------------------------------------------------------------------------------------
@@ -232,8 +247,11 @@ void paxos__on_heartbeat(struct paxos *paxos, const struct paxos_message *messag
         fill_heartbeat(paxos, reply, message->round);
     see_ballot(paxos, message->ballot);
     see_ballot(paxos, message->leader);
-    if (!leads || ballot_less(message->ballot, paxos->promised))
+    paxos__peer(paxos, message->from)->happy = message->happy; // newer than its last reply
+    if (!leads || ballot_less(message->ballot, paxos->promised)) {
+        end_urgent_round(paxos);
         return;
+    }
     paxos->leader_unhappy = !message->happy;
     paxos__follow(paxos, message->ballot);
     if (!ballot_equal(message->ballot, paxos->log_ballot) ||
@@ -264,8 +282,7 @@ void paxos__on_heartbeat_reply(struct paxos *paxos, const struct paxos_message *
     peer->leader = message->leader;
     peer->seen_log_ballot = message->log_ballot;
     peer->seen_last = message->last;
-    if (paxos->urgent_rounds > 0 && all_have_replied(paxos))
-        end_round(paxos);
+    end_urgent_round(paxos);
 }
 
 void paxos__on_peer_down(struct paxos *paxos, uint16_t node)

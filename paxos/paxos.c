@@ -355,6 +355,8 @@ void paxos_status(const struct paxos *paxos, struct paxos_status *status)
         .last = paxos->log.last,
         .decided = paxos->decided,
         .applied = paxos->executed,
+        .confirmed_us = paxos->role == PAXOS_LEADER ? paxos->confirmed_us : 0,
+        .confirmed_decided = paxos->confirmed_decided,
         .serving = paxos->role == PAXOS_LEADER && paxos->start_slot != 0 &&
                    paxos->executed >= paxos->start_slot,
     };

@@ -187,6 +187,9 @@ struct paxos_status {
     paxos_slot last;
     paxos_slot decided;
     paxos_slot applied;
+    // Leader: in a round of heartbeats that began then, a quorum followed it, and this was decided. 0: none.
+    uint64_t confirmed_us;
+    paxos_slot confirmed_decided;
     bool serving; // leads, and its first entry is executed: new commands and reads are answered
 };
 void paxos_status(const struct paxos *paxos, struct paxos_status *status);

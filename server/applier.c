@@ -16,6 +16,7 @@ enum { RUN_NS = 5000000 };
 
 struct job {
     struct fifo_link link;
+    paxos_slot install; // load this checkpoint; 0: execute the entry
     struct entry entry; // with a reference to its value
 };
 
@@ -39,8 +40,17 @@ void applier_execute(struct applier *applier, const struct entry *entry)
 {
     struct job *job = memory_alloc(sizeof *job);
 
+    job->install = 0;
     job->entry = *entry;
     blob_ref(entry->value);
+    mailbox_push(&applier->jobs, &job->link);
+}
+
+void applier_install(struct applier *applier, paxos_slot slot)
+{
+    struct job *job = memory_zalloc(sizeof *job);
+
+    job->install = slot;
     mailbox_push(&applier->jobs, &job->link);
 }
 
@@ -75,6 +85,33 @@ static void require(enum error error)
         fatal_exit("the live state could not be changed", error);
 }
 
+static struct job *first_job(const struct fifo *jobs)
+{
+    return CONTAINER_OF(jobs->head, struct job, link);
+}
+
+static uint64_t live_zxid(struct live *live)
+{
+    struct live_view view;
+
+    require(live_acquire(live, &view));
+    uint64_t zxid = view_position(view.view)->zxid;
+    live_release(live, &view);
+    return zxid;
+}
+
+static void install(struct applier *applier, struct fifo *jobs)
+{
+    struct job *job = first_job(jobs);
+    paxos_slot slot = job->install;
+
+    fifo_pop(jobs);
+    free(job);
+    live_replace(applier->live, applier->events.load(applier->events.context, slot));
+    applier->events.installed(applier->events.context);
+    applier->events.applied(applier->events.context, slot, live_zxid(applier->live));
+}
+
 // Executes entries from the front of the queue in one transaction.
 static void execute_run(struct applier *applier, struct fifo *jobs)
 {
@@ -84,15 +121,17 @@ static void execute_run(struct applier *applier, struct fifo *jobs)
 
     require(state_begin(state));
     do {
-        struct job *job = CONTAINER_OF(fifo_pop(jobs), struct job, link);
+        struct job *job = first_job(jobs);
+        fifo_pop(jobs);
         require(state_execute(state, &job->entry, keep_outcome, applier));
         slot = job->entry.slot;
         blob_unref(job->entry.value);
         free(job);
-    } while (!fifo_empty(jobs) && clock_monotonic_ns() < until_ns);
+    } while (!fifo_empty(jobs) && first_job(jobs)->install == 0 && clock_monotonic_ns() < until_ns);
+    uint64_t zxid = state_writing_position(state)->zxid;
     require(state_commit(state));
     hand_out(applier);
-    applier->events.applied(applier->events.context, slot);
+    applier->events.applied(applier->events.context, slot, zxid);
 }
 
 static void *run(void *argument)
@@ -102,8 +141,12 @@ static void *run(void *argument)
 
     pthread_setname_np(pthread_self(), "apply");
     while (mailbox_wait(&applier->jobs, &jobs)) {
-        while (!fifo_empty(&jobs))
-            execute_run(applier, &jobs);
+        while (!fifo_empty(&jobs)) {
+            if (first_job(&jobs)->install != 0)
+                install(applier, &jobs);
+            else
+                execute_run(applier, &jobs);
+        }
     }
     return NULL;
 }

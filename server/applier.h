@@ -11,13 +11,19 @@ struct applier_events {
     void *context;
     // The result of a command; see replica_result.
     void (*result)(void *context, const struct origin *origin, struct blob *result);
-    // Everything up to the slot is executed and visible; after its results.
-    void (*applied)(void *context, paxos_slot slot);
+    // Opens a state and loads the checkpoint of this slot into it.
+    struct state *(*load)(void *context, paxos_slot slot);
+    // The live state was replaced by that; before `applied`.
+    void (*installed)(void *context);
+    // Everything up to the slot is executed and visible, the state being at this zxid; after its results.
+    void (*applied)(void *context, paxos_slot slot, uint64_t zxid);
 };
 
 // Starts the thread. A failed transaction ends the process (exit status 71).
 struct applier *applier_start(struct live *live, const struct applier_events *events);
 // Queues an entry. Thread: the core loop.
 void applier_execute(struct applier *applier, const struct entry *entry);
+// Queues the replacement of the live state by the checkpoint of this slot. Thread: the core loop.
+void applier_install(struct applier *applier, paxos_slot slot);
 // Executes what is queued, ends the thread and frees. NULL is allowed.
 void applier_stop(struct applier *applier);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A libuv loop with one descriptor to wake it and one timer. Events are collected under a lock and
-// carried into the replica in this order: what was executed, what is durable (both make room), then
-// what is new.
+// A libuv loop with one descriptor to wake it, one timer, and the sockets of the peers. Events of other
+// threads are collected under a lock and carried into the replica in this order: what was executed, what
+// is durable (both make room), then what is new. What a turn has made is written to the peers at its end.
 //
 // uv_async is not used: its receiver spins until the sender has returned from the system call that
 // woke it, and where both share a processor the sender cannot.
@@ -9,45 +9,72 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
 enum {
-    TICK_MS = 100,
+    TICK_NS = 100000000,
     APPLIED_BURST = 64, // executed slots that are worth a turn of their own
+    LINGER_MS = 500,    // for the last frames to leave
+};
+
+// A frame for the bulk channel.
+struct parcel {
+    struct fifo_link link;
+    uint16_t to;
+    size_t length;
+    uint8_t data[];
 };
 
 // What other threads have handed over since the last turn.
 struct inbox {
     struct fifo submissions;
+    struct fifo reads;
+    struct fifo parcels;
     uint64_t persisted; // highest sequence
     paxos_slot applied; // highest slot
+    struct paxos_install install;
+    bool has_install;
+    bool transfer;
     bool stopping;
     bool signalled; // whoever set this writes to wake_fd; the turn that takes the inbox clears it
 };
 
 struct core_loop {
+    struct core_loop_settings settings;
+    struct core_loop_ports ports;
     uv_loop_t uv;
     int wake_fd; // eventfd
     uv_poll_t wake;
-    uv_timer_t tick;
+    uv_timer_t timer;
+    uv_check_t after_poll; // frames came in
     pthread_t thread;
     bool started;
+    bool closing;
     struct replica *replica;
-    pthread_mutex_t lock;  // inbox, status, waits_for_applied, applied
-    pthread_cond_t serves; // status.serving became true
+    struct network *network; // NULL: a cluster of one
+    pthread_mutex_t lock;    // inbox, status, waits_for_applied, applied
+    pthread_cond_t serves;   // status.paxos.serving became true
     struct inbox inbox;
-    struct paxos_status status;
+    struct core_loop_status status;
     bool waits_for_applied; // the replica cannot go on before more is executed
     atomic_bool serving;
     atomic_bool disk_full;
-    uint64_t persisted; // already carried into the replica
-    paxos_slot applied; // likewise
+    uint64_t persisted;     // already carried into the replica
+    paxos_slot applied;     // likewise
+    bool received;          // frames since the last turn
+    uint64_t tick_ns;       // when the last tick was
+    uint64_t persisting;    // newest sequence that the journal has
+    uint64_t persisting_ns; // since when it has owed one
+    bool healthy;
+    struct freshness freshness;
+    struct core_loop_peer peers[PAXOS_VOTERS_MAX];
+    size_t peer_count;
 };
 
 static struct replica_time now(void)
@@ -69,6 +96,8 @@ static void wake_up(struct core_loop *loop)
     eventfd_write(loop->wake_fd, 1);
 }
 
+// ---- The end of a turn -------------------------------------------------------------------------
+
 // What was executed only frees memory, so it comes with the next turn, unless the replica waits for
 // it. An event that came in while this turn was under way did not know that it does.
 static void publish_status(struct core_loop *loop)
@@ -76,8 +105,9 @@ static void publish_status(struct core_loop *loop)
     struct paxos_status status;
 
     replica_status(loop->replica, &status);
+    freshness_executed(&loop->freshness, status.applied);
     pthread_mutex_lock(&loop->lock);
-    loop->status = status;
+    loop->status.paxos = status;
     loop->waits_for_applied = !status.serving || replica_blocked(loop->replica);
     bool again = loop->waits_for_applied && loop->inbox.applied > loop->applied;
     again = again && claim_wake(loop);
@@ -89,10 +119,56 @@ static void publish_status(struct core_loop *loop)
         wake_up(loop);
 }
 
+static void on_timer(uv_timer_t *timer);
+
+// libuv counts milliseconds from the time at which it last looked.
+static void set_timer(struct core_loop *loop)
+{
+    uint64_t due_ns = replica_deadline_ns(loop->replica);
+    uint64_t now_ns = clock_monotonic_ns();
+
+    if (due_ns > loop->tick_ns + TICK_NS)
+        due_ns = loop->tick_ns + TICK_NS;
+    uint64_t delay_ms = due_ns > now_ns ? (due_ns - now_ns + 999999) / 1000000 : 0;
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->timer, on_timer, delay_ms, 0);
+}
+
 static void close_handles(struct core_loop *loop)
 {
+    loop->closing = true;
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+    uv_close((uv_handle_t *)&loop->after_poll, NULL);
+    if (loop->network != NULL)
+        network_close(loop->network, LINGER_MS);
+}
+
+static void end_turn(struct core_loop *loop, bool stopping)
+{
+    loop->received = false;
+    replica_run(loop->replica, now());
+    publish_status(loop);
+    if (loop->network != NULL)
+        network_flush(loop->network);
+    if (stopping && replica_outstanding(loop->replica) == 0)
+        close_handles(loop);
+    else
+        set_timer(loop);
+}
+
+// ---- Events of other threads -------------------------------------------------------------------
+
+static void send_parcels(struct core_loop *loop, struct fifo *parcels)
+{
+    struct fifo_link *link;
+
+    while ((link = fifo_pop(parcels)) != NULL) {
+        struct parcel *parcel = CONTAINER_OF(link, struct parcel, link);
+        if (loop->network != NULL)
+            network_send(loop->network, parcel->to, PEER_BULK, parcel->data, parcel->length);
+        free(parcel);
+    }
 }
 
 static void carry_in(struct core_loop *loop, struct inbox *inbox)
@@ -101,30 +177,45 @@ static void carry_in(struct core_loop *loop, struct inbox *inbox)
 
     if (inbox->persisted > loop->persisted) {
         loop->persisted = inbox->persisted;
+        loop->persisting_ns = clock_monotonic_ns();
         replica_persisted(loop->replica, inbox->persisted, now());
     }
     replica_set_disk_full(loop->replica, atomic_load(&loop->disk_full));
+    if (inbox->has_install)
+        replica_install(loop->replica, &inbox->install, now());
+    if (inbox->transfer)
+        replica_transfer(loop->replica, now());
     while ((link = fifo_pop(&inbox->submissions)) != NULL)
         replica_submit(loop->replica, CONTAINER_OF(link, struct submission, link));
-    replica_run(loop->replica, now());
+    while ((link = fifo_pop(&inbox->reads)) != NULL)
+        replica_read(loop->replica, CONTAINER_OF(link, struct replica_read, link), now());
+    send_parcels(loop, &inbox->parcels);
 }
 
-static void turn(struct core_loop *loop)
+static struct inbox take_inbox(struct core_loop *loop, bool *applied)
 {
     pthread_mutex_lock(&loop->lock);
     struct inbox inbox = loop->inbox;
     inbox.submissions = fifo_take(&loop->inbox.submissions);
-    loop->inbox.signalled = false;
-    bool applied = inbox.applied > loop->applied;
-    if (applied)
+    inbox.reads = fifo_take(&loop->inbox.reads);
+    inbox.parcels = fifo_take(&loop->inbox.parcels);
+    loop->inbox.has_install = loop->inbox.transfer = loop->inbox.signalled = false;
+    *applied = inbox.applied > loop->applied;
+    if (*applied)
         loop->applied = inbox.applied;
     pthread_mutex_unlock(&loop->lock);
+    return inbox;
+}
+
+static void turn(struct core_loop *loop)
+{
+    bool applied;
+    struct inbox inbox = take_inbox(loop, &applied);
+
     if (applied)
         replica_applied(loop->replica, inbox.applied, now());
     carry_in(loop, &inbox);
-    publish_status(loop);
-    if (inbox.stopping && replica_outstanding(loop->replica) == 0)
-        close_handles(loop);
+    end_turn(loop, inbox.stopping);
 }
 
 static void on_wake(uv_poll_t *wake, int status, int events)
@@ -138,13 +229,148 @@ static void on_wake(uv_poll_t *wake, int status, int events)
     turn(loop);
 }
 
-static void on_tick(uv_timer_t *tick)
+static void on_after_poll(uv_check_t *check)
 {
-    struct core_loop *loop = tick->data;
+    struct core_loop *loop = check->data;
 
+    if (loop->received && !loop->closing)
+        end_turn(loop, false);
+}
+
+// ---- Time --------------------------------------------------------------------------------------
+
+// A disk that owes a flush, or a loop that did not come round, for too long: somebody else leads better.
+static void check_health(struct core_loop *loop, uint64_t gap_ns)
+{
+    uint64_t stall_ns = loop->settings.stall_ns;
+    bool owes =
+        loop->persisting > loop->persisted && clock_monotonic_ns() - loop->persisting_ns > stall_ns;
+    bool healthy = stall_ns == 0 || (!owes && gap_ns < stall_ns);
+
+    if (healthy == loop->healthy)
+        return;
+    loop->healthy = healthy;
+    replica_set_healthy(loop->replica, healthy, now());
+}
+
+static void send_reports(struct core_loop *loop)
+{
+    struct report report = {0};
+    struct paxos_status status;
+    struct buffer frame = {0};
+    uint64_t now_us = clock_monotonic_ns() / 1000;
+
+    replica_status(loop->replica, &status);
+    report.role = status.role;
+    report.ballot = status.ballot;
+    report.applied = status.applied;
+    report.confirmed = status.confirmed_us != 0 && status.confirmed_us <= now_us;
+    report.confirmed_age_us = report.confirmed ? now_us - status.confirmed_us : 0;
+    report.confirmed_decided = status.confirmed_decided;
+    loop->ports.describe(loop->ports.context, &report);
+    if (status.role == PAXOS_LEADER)
+        freshness_note(&loop->freshness, &report, now_us);
+    report_encode(&report, &frame);
+    for (size_t i = 0; i < loop->peer_count; i++)
+        network_send(loop->network, loop->peers[i].node, PEER_CONTROL, frame.data, frame.length);
+    buffer_deinit(&frame);
+}
+
+static void publish_peers(struct core_loop *loop)
+{
+    for (size_t i = 0; i < loop->peer_count; i++)
+        network_state(loop->network, loop->peers[i].node, &loop->peers[i].connection);
+    pthread_mutex_lock(&loop->lock);
+    loop->status.peer_count = loop->peer_count;
+    memcpy(loop->status.peers, loop->peers, sizeof loop->peers);
+    loop->status.age_us = freshness_age_us(&loop->freshness, clock_monotonic_ns() / 1000);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+static void tick(struct core_loop *loop, uint64_t now_ns)
+{
+    uint64_t gap_ns = loop->tick_ns > 0 ? now_ns - loop->tick_ns : 0;
+
+    loop->tick_ns = now_ns;
+    loop->ports.tick(loop->ports.context);
+    if (loop->network == NULL)
+        return;
+    check_health(loop, gap_ns);
+    send_reports(loop);
+    publish_peers(loop);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct core_loop *loop = timer->data;
+    uint64_t now_ns = clock_monotonic_ns();
+
+    if (now_ns >= loop->tick_ns + TICK_NS)
+        tick(loop, now_ns);
     replica_tick(loop->replica, now());
     turn(loop);
 }
+
+// ---- On the loop's own thread ------------------------------------------------------------------
+
+void core_loop_send(struct core_loop *loop, uint16_t to, const void *data, size_t length)
+{
+    if (loop->network != NULL)
+        network_send(loop->network, to, PEER_CONTROL, data, length);
+}
+
+void core_loop_persisting(struct core_loop *loop, uint64_t persist_sequence)
+{
+    if (loop->persisting <= loop->persisted)
+        loop->persisting_ns = clock_monotonic_ns();
+    loop->persisting = persist_sequence;
+}
+
+void core_loop_receive(struct core_loop *loop, uint16_t from, const void *data, size_t length)
+{
+    loop->received = true;
+    replica_receive(loop->replica, from, data, length, now());
+}
+
+static struct core_loop_peer *peer_of(struct core_loop *loop, uint16_t node)
+{
+    for (size_t i = 0; i < loop->peer_count; i++) {
+        if (loop->peers[i].node == node)
+            return &loop->peers[i];
+    }
+    ASSERT(loop->peer_count < PAXOS_VOTERS_MAX);
+    loop->peers[loop->peer_count] = (struct core_loop_peer){.node = node};
+    return &loop->peers[loop->peer_count++];
+}
+
+void core_loop_report(struct core_loop *loop, uint16_t from, const struct report *report)
+{
+    struct core_loop_peer *peer = peer_of(loop, from);
+
+    peer->report = *report;
+    peer->heard_ns = clock_monotonic_ns();
+    if (report->role == PAXOS_LEADER)
+        freshness_note(&loop->freshness, report, peer->heard_ns / 1000);
+}
+
+void core_loop_peer_up(struct core_loop *loop, uint16_t node)
+{
+    loop->received = true;
+    replica_peer_up(loop->replica, node, now());
+}
+
+void core_loop_peer_down(struct core_loop *loop, uint16_t node)
+{
+    loop->received = true;
+    replica_peer_down(loop->replica, node, now());
+}
+
+void core_loop_look(const struct core_loop *loop, struct paxos_status *status)
+{
+    replica_status(loop->replica, status);
+}
+
+// ---- Life --------------------------------------------------------------------------------------
 
 static void *run(void *argument)
 {
@@ -152,15 +378,19 @@ static void *run(void *argument)
 
     pthread_setname_np(pthread_self(), "core");
     replica_start(loop->replica, now());
-    publish_status(loop);
+    end_turn(loop, false);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     return NULL;
 }
 
-struct core_loop *core_loop_new(void)
+struct core_loop *core_loop_new(const struct core_loop_settings *settings,
+                                const struct core_loop_ports *ports)
 {
     struct core_loop *loop = memory_zalloc(sizeof *loop);
 
+    loop->settings = *settings;
+    loop->ports = *ports;
+    loop->healthy = true;
     pthread_mutex_init(&loop->lock, NULL);
     pthread_cond_init(&loop->serves, NULL);
     int failed = uv_loop_init(&loop->uv);
@@ -169,41 +399,56 @@ struct core_loop *core_loop_new(void)
     ASSERT(loop->wake_fd >= 0);
     failed = uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd);
     ASSERT(failed == 0);
-    loop->wake.data = loop;
-    failed = uv_timer_init(&loop->uv, &loop->tick);
-    ASSERT(failed == 0);
-    loop->tick.data = loop;
+    uv_timer_init(&loop->uv, &loop->timer);
+    uv_check_init(&loop->uv, &loop->after_poll);
+    loop->wake.data = loop->timer.data = loop->after_poll.data = loop;
     return loop;
 }
 
-void core_loop_start(struct core_loop *loop, struct replica *replica)
+uv_loop_t *core_loop_uv(struct core_loop *loop)
+{
+    return &loop->uv;
+}
+
+void core_loop_start(struct core_loop *loop, struct replica *replica, struct network *network)
 {
     loop->replica = replica;
+    loop->network = network;
     uv_poll_start(&loop->wake, UV_READABLE, on_wake);
-    uv_timer_start(&loop->tick, on_tick, TICK_MS, TICK_MS);
+    uv_check_start(&loop->after_poll, on_after_poll);
     int failed = pthread_create(&loop->thread, NULL, run, loop);
     ASSERT(failed == 0);
     loop->started = true;
+}
+
+// ---- Handing events over -----------------------------------------------------------------------
+
+static void wake_after(struct core_loop *loop, bool first)
+{
+    pthread_mutex_unlock(&loop->lock);
+    if (first)
+        wake_up(loop);
 }
 
 void core_loop_submit(struct core_loop *loop, struct submission *submission)
 {
     pthread_mutex_lock(&loop->lock);
     fifo_push(&loop->inbox.submissions, &submission->link);
-    bool first = claim_wake(loop);
-    pthread_mutex_unlock(&loop->lock);
-    if (first)
-        wake_up(loop);
+    wake_after(loop, claim_wake(loop));
+}
+
+void core_loop_read(struct core_loop *loop, struct replica_read *read)
+{
+    pthread_mutex_lock(&loop->lock);
+    fifo_push(&loop->inbox.reads, &read->link);
+    wake_after(loop, claim_wake(loop));
 }
 
 void core_loop_persisted(struct core_loop *loop, uint64_t persist_sequence)
 {
     pthread_mutex_lock(&loop->lock);
     loop->inbox.persisted = persist_sequence;
-    bool first = claim_wake(loop);
-    pthread_mutex_unlock(&loop->lock);
-    if (first)
-        wake_up(loop);
+    wake_after(loop, claim_wake(loop));
 }
 
 void core_loop_applied(struct core_loop *loop, paxos_slot slot)
@@ -211,10 +456,34 @@ void core_loop_applied(struct core_loop *loop, paxos_slot slot)
     pthread_mutex_lock(&loop->lock);
     loop->inbox.applied = slot;
     bool urgent = loop->waits_for_applied || slot - loop->applied >= APPLIED_BURST;
-    bool first = urgent && claim_wake(loop);
-    pthread_mutex_unlock(&loop->lock);
-    if (first)
-        wake_up(loop);
+    wake_after(loop, urgent && claim_wake(loop));
+}
+
+void core_loop_install(struct core_loop *loop, const struct paxos_install *install)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->inbox.install = *install;
+    loop->inbox.has_install = true;
+    wake_after(loop, claim_wake(loop));
+}
+
+void core_loop_send_bulk(struct core_loop *loop, uint16_t to, const void *data, size_t length)
+{
+    struct parcel *parcel = memory_alloc(sizeof *parcel + length);
+
+    parcel->to = to;
+    parcel->length = length;
+    memcpy(parcel->data, data, length);
+    pthread_mutex_lock(&loop->lock);
+    fifo_push(&loop->inbox.parcels, &parcel->link);
+    wake_after(loop, claim_wake(loop));
+}
+
+void core_loop_transfer(struct core_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->inbox.transfer = true;
+    wake_after(loop, claim_wake(loop));
 }
 
 void core_loop_set_disk_full(struct core_loop *loop, bool full)
@@ -222,7 +491,7 @@ void core_loop_set_disk_full(struct core_loop *loop, bool full)
     atomic_store(&loop->disk_full, full);
 }
 
-void core_loop_status(struct core_loop *loop, struct paxos_status *status)
+void core_loop_status(struct core_loop *loop, struct core_loop_status *status)
 {
     pthread_mutex_lock(&loop->lock);
     *status = loop->status;
@@ -237,7 +506,7 @@ bool core_loop_serving(struct core_loop *loop)
 void core_loop_wait_serving(struct core_loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
-    while (!loop->status.serving)
+    while (!loop->status.paxos.serving)
         pthread_cond_wait(&loop->serves, &loop->lock);
     pthread_mutex_unlock(&loop->lock);
 }
@@ -254,15 +523,29 @@ void core_loop_stop(struct core_loop *loop)
     loop->started = false;
 }
 
+static void free_inbox(struct core_loop *loop)
+{
+    struct fifo_link *link;
+
+    while ((link = fifo_pop(&loop->inbox.parcels)) != NULL)
+        free(CONTAINER_OF(link, struct parcel, link));
+    while ((link = fifo_pop(&loop->inbox.reads)) != NULL) {
+        struct replica_read *read = CONTAINER_OF(link, struct replica_read, link);
+        read->complete(read, ERROR_DRAINING);
+    }
+}
+
 void core_loop_free(struct core_loop *loop)
 {
     if (loop == NULL)
         return;
     ASSERT(!loop->started);
+    free_inbox(loop);
     replica_free(loop->replica);
-    if (!uv_is_closing((uv_handle_t *)&loop->wake))
+    if (!loop->closing)
         close_handles(loop);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    network_free(loop->network);
     int busy = uv_loop_close(&loop->uv);
     ASSERT(busy == 0);
     close(loop->wake_fd);

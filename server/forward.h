@@ -14,6 +14,8 @@ enum frame_kind {
     FRAME_RANGE = 5, // slot, offset, bytes of the file
     // Of server/genesis.c.
     FRAME_GENESIS = 6, // the members of the new cluster
+    // Of server/report.c.
+    FRAME_REPORT = 7, // how the sender fares
 };
 
 // Starts a forward frame for the leader of a ballot; an encoded batch follows.

@@ -107,8 +107,8 @@ static void on_hello(void *context, uint64_t token, const struct hello *hello)
     struct other *other = other_of(founding, hello->node);
     struct failure why = {0};
 
-    if (other == NULL ||
-        genesis_judge(founding->identity, founding->settings->list, hello, &why) == GENESIS_REFUSE) {
+    if (other == NULL || genesis_judge(founding->identity, founding->settings->list, hello, &why) ==
+                             GENESIS_REFUSE) {
         peers_refuse(founding->peers, token, why.text);
         return;
     }
@@ -145,8 +145,8 @@ static void on_receive(void *context, uint16_t from, enum peer_channel channel, 
     (void)channel;
     if (founding->identity->member_count > 0)
         return;
-    enum error error = genesis_decode(data, length, founding->identity, founding->settings->list,
-                                      &genesis, &why);
+    enum error error =
+        genesis_decode(data, length, founding->identity, founding->settings->list, &genesis, &why);
     if (error == ERROR_OK) {
         finish(founding, store(founding, &genesis));
     } else if (error == ERROR_FOREIGN) {
@@ -215,8 +215,7 @@ enum error founding_run(const struct founding_settings *settings, struct identit
     int failed = uv_loop_init(&founding.uv);
     ASSERT(failed == 0);
     struct peers_settings peers_settings = network_peers(&network, identity, &addresses);
-    enum error error =
-        peers_open(&founding.uv, &peers_settings, &ports, &founding.peers, failure);
+    enum error error = peers_open(&founding.uv, &peers_settings, &ports, &founding.peers, failure);
     if (error == ERROR_OK) {
         uv_timer_init(&founding.uv, &founding.report);
         founding.report.data = &founding;

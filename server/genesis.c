@@ -144,8 +144,7 @@ static bool decode(const void *data, size_t length, struct genesis *genesis)
     memcpy(genesis->cluster, cluster, sizeof genesis->cluster);
     for (size_t i = 0; i < count; i++) {
         uint16_t node = reader_u16(&reader);
-        const uint8_t *incarnation =
-            reader_bytes(&reader, sizeof genesis->members[i].incarnation);
+        const uint8_t *incarnation = reader_bytes(&reader, sizeof genesis->members[i].incarnation);
         if (incarnation == NULL || (i > 0 && node <= genesis->members[i - 1].node))
             return false;
         add_member(genesis, node, incarnation);
@@ -209,11 +208,12 @@ enum error genesis_check_list(const struct identity *identity, const struct peer
         return ERROR_OK;
     write_ids(&stored, identity->members, identity->member_count);
     write_ids(&given, listed, count);
-    failure_set(failure, ERROR_FOREIGN,
-                "the data directory belongs to a cluster of the nodes %s, but --peers names %s: the "
-                "members cannot be changed by editing the list, which gives addresses only; start "
-                "with the nodes %s",
-                (const char *)stored.data, (const char *)given.data, (const char *)stored.data);
+    failure_set(
+        failure, ERROR_FOREIGN,
+        "the data directory belongs to a cluster of the nodes %s, but --peers names %s: the "
+        "members cannot be changed by editing the list, which gives addresses only; start "
+        "with the nodes %s",
+        (const char *)stored.data, (const char *)given.data, (const char *)stored.data);
     buffer_deinit(&stored);
     buffer_deinit(&given);
     return ERROR_FOREIGN;

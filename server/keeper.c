@@ -27,6 +27,10 @@ enum {
 struct keeper {
     struct keeper_settings settings;
     struct keeper_ports ports;
+    struct checkpoint_info installed; // by another thread, to be taken over; under the lock
+    pthread_mutex_t files;            // held while checkpoints are removed
+    paxos_slot received;              // not to be removed; under `files`
+    atomic_uint_fast64_t newest_slot; // of `newest`, for other threads
     struct checkpoint_info newest;
     paxos_slot older;
     bool full;           // the disk
@@ -44,8 +48,10 @@ struct keeper {
 // Removes what the two checkpoints make superfluous.
 static void trim(struct keeper *keeper)
 {
-    const paxos_slot kept[] = {keeper->newest.position.applied, keeper->older};
+    pthread_mutex_lock(&keeper->files);
+    const paxos_slot kept[] = {keeper->newest.position.applied, keeper->older, keeper->received};
     enum error error = checkpoint_prune(keeper->ports.disk, kept, sizeof kept / sizeof kept[0]);
+    pthread_mutex_unlock(&keeper->files);
 
     if (error == ERROR_OK)
         error = journal_trim(keeper->ports.journal, keeper->older);
@@ -195,6 +201,26 @@ static bool pace_checkpoint(void *context, uint64_t bytes)
     return !atomic_load(&keeper->stopping);
 }
 
+static void set_newest(struct keeper *keeper, const struct checkpoint_info *info, paxos_slot older)
+{
+    keeper->newest = *info;
+    keeper->older = older;
+    atomic_store(&keeper->newest_slot, info->position.applied);
+}
+
+// The journal has a gap before an installed checkpoint, so nothing older can be started from.
+static void take_installed(struct keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->lock);
+    struct checkpoint_info info = keeper->installed;
+    keeper->installed = (struct checkpoint_info){0};
+    pthread_mutex_unlock(&keeper->lock);
+    if (info.position.applied <= keeper->newest.position.applied)
+        return;
+    set_newest(keeper, &info, info.position.applied);
+    trim(keeper);
+}
+
 static void write_checkpoint(struct keeper *keeper)
 {
     struct live_view live;
@@ -215,9 +241,9 @@ static void write_checkpoint(struct keeper *keeper)
     }
     if (error != ERROR_OK)
         fatal_exit("a checkpoint could not be written", error);
-    if (info.position.applied > keeper->newest.position.applied)
-        keeper->older = keeper->newest.position.applied;
-    keeper->newest = info;
+    if (info.position.applied <= keeper->newest.position.applied)
+        return; // another node's was installed meanwhile
+    set_newest(keeper, &info, keeper->newest.position.applied);
     log_write(LOG_INFO, "checkpoint written",
               "slot=%" PRIu64 " zxid=%" PRIu64 " bytes=%" PRIu64 " duration_ms=%" PRIu64,
               info.position.applied, info.position.zxid, info.bytes,
@@ -249,6 +275,7 @@ static void *run(void *argument)
     while (!atomic_load(&keeper->stopping)) {
         check_space(keeper, 0);
         make_spares(keeper);
+        take_installed(keeper);
         if (checkpoint_due(keeper))
             write_checkpoint(keeper);
         if (keeper->full)
@@ -267,9 +294,9 @@ struct keeper *keeper_start(const struct keeper_settings *settings,
 
     keeper->settings = *settings;
     keeper->ports = *ports;
-    keeper->newest = *newest;
-    keeper->older = older;
+    set_newest(keeper, newest, older);
     pthread_mutex_init(&keeper->lock, NULL);
+    pthread_mutex_init(&keeper->files, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&keeper->wake, &attributes);
@@ -278,6 +305,26 @@ struct keeper *keeper_start(const struct keeper_settings *settings,
     int failed = pthread_create(&keeper->thread, NULL, run, keeper);
     ASSERT(failed == 0);
     return keeper;
+}
+
+void keeper_keep(struct keeper *keeper, paxos_slot slot)
+{
+    pthread_mutex_lock(&keeper->files);
+    keeper->received = slot;
+    pthread_mutex_unlock(&keeper->files);
+}
+
+void keeper_installed(struct keeper *keeper, const struct checkpoint_info *info)
+{
+    pthread_mutex_lock(&keeper->lock);
+    keeper->installed = *info;
+    pthread_cond_signal(&keeper->wake);
+    pthread_mutex_unlock(&keeper->lock);
+}
+
+paxos_slot keeper_newest(struct keeper *keeper)
+{
+    return atomic_load(&keeper->newest_slot);
 }
 
 void keeper_stop(struct keeper *keeper)
@@ -291,5 +338,6 @@ void keeper_stop(struct keeper *keeper)
     pthread_join(keeper->thread, NULL);
     pthread_cond_destroy(&keeper->wake);
     pthread_mutex_destroy(&keeper->lock);
+    pthread_mutex_destroy(&keeper->files);
     free(keeper);
 }

@@ -30,5 +30,13 @@ enum { JOURNAL_SPARES = 2 };
 struct keeper *keeper_start(const struct keeper_settings *settings,
                             const struct keeper_ports *ports, const struct checkpoint_info *newest,
                             paxos_slot older);
+// A checkpoint of another node has been received: it is not removed from now on, until a later one is
+// kept. Thread: any.
+void keeper_keep(struct keeper *keeper, paxos_slot slot);
+// A checkpoint of another node took the place of the state: older ones and the journal before it are of no
+// use any more. Thread: any.
+void keeper_installed(struct keeper *keeper, const struct checkpoint_info *info);
+// Slot of the newest checkpoint; 0: none. Thread: any.
+paxos_slot keeper_newest(struct keeper *keeper);
 // Gives up a checkpoint that is being written, ends the thread and frees. NULL is allowed.
 void keeper_stop(struct keeper *keeper);

@@ -4,19 +4,26 @@ server_libserver_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 server_libserver_a_SOURCES = \
 	server/applier.c server/applier.h \
 	server/core_loop.c server/core_loop.h \
+	server/courier.c server/courier.h \
 	server/fatal.c server/fatal.h \
 	server/forward.c server/forward.h \
 	server/forwarded.c server/forwarded.h \
+	server/founding.c server/founding.h \
 	server/genesis.c server/genesis.h \
+	server/installer.c server/installer.h \
 	server/journal_writer.c server/journal_writer.h \
 	server/keeper.c server/keeper.h \
+	server/network.c server/network.h \
 	server/node.c server/node.h \
+	server/node_status.c server/node_status.h \
 	server/options.c server/options.h \
 	server/peer_list.c server/peer_list.h \
 	server/pending.c server/pending.h \
 	server/read_queue.c server/read_queue.h \
 	server/recovery.c server/recovery.h \
-	server/replica.c server/replica.h
+	server/replica.c server/replica.h \
+	server/report.c server/report.h \
+	server/waiters.c server/waiters.h
 
 sbin_PROGRAMS += curlewd
 curlewd_SOURCES = server/main.c

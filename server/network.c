@@ -147,8 +147,12 @@ static void on_up(void *context, uint16_t node, enum peer_channel channel)
     struct buffer frame = {0};
     struct genesis genesis;
 
-    if (channel != PEER_CONTROL || !network->blank[member_index(network, node)])
+    if (channel != PEER_CONTROL)
         return;
+    if (!network->blank[member_index(network, node)]) {
+        network->ports.up(network->ports.context, node);
+        return;
+    }
     genesis_of(network->identity, &genesis);
     genesis_encode(&genesis, &frame);
     peers_send(network->peers, node, PEER_CONTROL, frame.data, frame.length);
@@ -157,6 +161,14 @@ static void on_up(void *context, uint16_t node, enum peer_channel channel)
 }
 
 // ---- Frames ----------------------------------------------------------------------------------------
+
+static void take_report(struct network *network, uint16_t from, const void *data, size_t length)
+{
+    struct report report;
+
+    if (report_decode(data, length, &report) == ERROR_OK)
+        network->ports.report(network->ports.context, from, &report);
+}
 
 static void on_receive(void *context, uint16_t from, enum peer_channel channel, const void *data,
                        size_t length)
@@ -175,6 +187,9 @@ static void on_receive(void *context, uint16_t from, enum peer_channel channel, 
     case FRAME_WANT:
     case FRAME_RANGE:
         network->ports.transfer(network->ports.context, from, data, length);
+        break;
+    case FRAME_REPORT:
+        take_report(network, from, data, length);
         break;
     default:
         break;
@@ -196,10 +211,9 @@ static void on_drained(void *context, uint16_t node)
 
 // ---- Life ------------------------------------------------------------------------------------------
 
-enum error network_open(uv_loop_t *loop, const struct network_settings *settings,
-                        struct disk *disk, struct identity *identity,
-                        const struct network_ports *ports, struct network **opened,
-                        struct failure *failure)
+enum error network_open(uv_loop_t *loop, const struct network_settings *settings, struct disk *disk,
+                        struct identity *identity, const struct network_ports *ports,
+                        struct network **opened, struct failure *failure)
 {
     struct network *network = memory_zalloc(sizeof *network);
     const struct peers_ports peers_ports = {.context = network,
@@ -236,8 +250,8 @@ void network_free(struct network *network)
     free(network);
 }
 
-void network_send(struct network *network, uint16_t to, enum peer_channel channel,
-                  const void *data, size_t length)
+void network_send(struct network *network, uint16_t to, enum peer_channel channel, const void *data,
+                  size_t length)
 {
     peers_send(network->peers, to, channel, data, length);
 }

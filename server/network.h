@@ -4,6 +4,7 @@
 
 #include "paxos/net/peers.h"
 #include "server/peer_list.h"
+#include "server/report.h"
 #include "storage/disk.h"
 
 struct network;
@@ -30,20 +31,21 @@ struct network_ports {
     void (*consensus)(void *context, uint16_t from, const void *data, size_t length);
     // A frame of server/transfer.c.
     void (*transfer)(void *context, uint16_t from, const void *data, size_t length);
+    void (*report)(void *context, uint16_t from, const struct report *report);
+    void (*up)(void *context, uint16_t node);
     void (*down)(void *context, uint16_t node);
 };
 
 // Opens the peers on the loop. The identity, which belongs to a cluster, is changed by the network alone
 // from now on: it notes whom it met. Errors: those of peers_open. Ownership: network_free after
 // network_close.
-enum error network_open(uv_loop_t *loop, const struct network_settings *settings,
-                        struct disk *disk, struct identity *identity,
-                        const struct network_ports *ports, struct network **network,
-                        struct failure *failure);
+enum error network_open(uv_loop_t *loop, const struct network_settings *settings, struct disk *disk,
+                        struct identity *identity, const struct network_ports *ports,
+                        struct network **network, struct failure *failure);
 // The handles are gone when the loop has run.
 void network_close(struct network *network, uint64_t linger_ms);
 void network_free(struct network *network);
-void network_send(struct network *network, uint16_t to, enum peer_channel channel,
-                  const void *data, size_t length);
+void network_send(struct network *network, uint16_t to, enum peer_channel channel, const void *data,
+                  size_t length);
 void network_flush(struct network *network);
 void network_state(const struct network *network, uint16_t node, struct peer_state *state);

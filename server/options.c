@@ -47,7 +47,19 @@ static const struct option_row rows[] = {
     ROW("listen", OPTION_TEXT, listen, "127.0.0.1:2180", 0, 0, "ADDR:PORT",
         "address for clients; port 0 takes a free one"),
     ROW("id", OPTION_COUNT, id, "0", 0, 65535, "N",
-        "number of this node; 0: the stored one, 1 for a new directory"),
+        "number of this node; 0: the stored one; for a new directory that of this host's name in "
+        "--peers, else 1"),
+    ROW("peers", OPTION_TEXT, peers, "", 0, 0, "LIST",
+        "the nodes of the cluster, the same on each: 1=HOST:PORT,2=HOST:PORT,... or HOST,HOST,... "
+        "for 1,2,... on port 2181; a node listens for the others on its own entry; default: a "
+        "cluster of one"),
+    ROW("peer-certificate", OPTION_TEXT, peer_certificate, "", 0, 0, "FILE",
+        "PEM certificate of this node for the other nodes: they then speak TLS"),
+    ROW("peer-key", OPTION_TEXT, peer_key, "", 0, 0, "FILE", "PEM key of that certificate"),
+    ROW("peer-authority", OPTION_TEXT, peer_authority, "", 0, 0, "FILE",
+        "PEM certificates that those of the other nodes must descend from"),
+    ROW("heartbeat", OPTION_DURATION, heartbeat_ms, "100ms", 10, 10000, "TIME",
+        "pace of heartbeats; a silent leader is replaced after a few of them"),
     ROW("allowed-host", OPTION_LIST, allowed_hosts, NULL, 0, 0, "NAME",
         "name accepted in the Host header while listening on loopback (repeatable)"),
     ROW("allowed-origin", OPTION_LIST, allowed_origins, NULL, 0, 0, "ORIGIN",

@@ -26,7 +26,12 @@ struct options {
     const char *data_dir;
     const char *live_dir; // empty: "live" below data_dir
     const char *listen;
-    uint64_t id; // 0: the stored one, or 1
+    uint64_t id;       // 0: the stored one, that of this host in the list of peers, or 1
+    const char *peers; // empty: a cluster of one
+    const char *peer_certificate;
+    const char *peer_key;
+    const char *peer_authority;
+    uint64_t heartbeat_ms;
     struct option_list allowed_hosts;
     struct option_list allowed_origins;
     uint64_t map_bytes;

@@ -85,8 +85,7 @@ static enum error insert(struct peer_list *list, const struct peer_entry *entry,
         return failure_set(failure, ERROR_USAGE, "--peers: node %u is named twice",
                            (unsigned)entry->node);
     for (size_t i = 0; i < list->count; i++) {
-        if (list->entries[i].port == entry->port &&
-            strcmp(list->entries[i].host, entry->host) == 0)
+        if (list->entries[i].port == entry->port && strcmp(list->entries[i].host, entry->host) == 0)
             return failure_set(failure, ERROR_USAGE,
                                "--peers: nodes %u and %u have the same address",
                                (unsigned)list->entries[i].node, (unsigned)entry->node);

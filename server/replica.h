@@ -71,7 +71,7 @@ void replica_peer_up(struct replica *replica, uint16_t node, struct replica_time
 bool replica_install(struct replica *replica, const struct paxos_install *install,
                      struct replica_time now);
 // The state was replaced by one in which this node's sequences below `next` are executed (for this
-// run's boot_count; 1 when it knows none): the outcomes of those still pending are not known here.
+// run's boot_count; view_origin): the outcomes of those still pending are not known here.
 // Thread: that of replica_result.
 void replica_installed(struct replica *replica, uint64_t next);
 // Time has passed: heartbeats, retransmission, and answers for what has waited for too long: NO_LEADER

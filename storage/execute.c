@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "storage/keys.h"
+#include "storage/view_internal.h"
 #include "storage/operations.h"
 
 enum {
@@ -190,13 +191,14 @@ static struct bytes origin_key(uint8_t key[ORIGIN_KEY_BYTES], uint16_t node)
     return (struct bytes){.data = key, .length = ORIGIN_KEY_BYTES};
 }
 
-static enum error read_progress(struct state *state, uint16_t node, struct progress *progress)
+static enum error read_progress(struct transaction *transaction, uint16_t node,
+                                struct progress *progress)
 {
     uint8_t key[ORIGIN_KEY_BYTES];
     struct bytes value;
 
     *progress = (struct progress){0};
-    enum error error = table_get(&state->writer, TABLE_ORIGIN, origin_key(key, node), &value);
+    enum error error = table_get(transaction, TABLE_ORIGIN, origin_key(key, node), &value);
     if (error == ERROR_MISSING)
         return ERROR_OK;
     if (error != ERROR_OK)
@@ -206,6 +208,15 @@ static enum error read_progress(struct state *state, uint16_t node, struct progr
     progress->boot = bytes_get_u64(value.data);
     progress->next = bytes_get_u64((const uint8_t *)value.data + 8);
     return ERROR_OK;
+}
+
+enum error view_origin(struct view *view, uint16_t node, uint64_t boot, uint64_t *next)
+{
+    struct progress progress;
+    enum error error = read_progress(&view->transaction, node, &progress);
+
+    *next = error == ERROR_OK && progress.boot == boot ? progress.next : 0;
+    return error;
 }
 
 static enum error write_progress(struct state *state, uint16_t node,
@@ -227,7 +238,7 @@ static enum error execute_part(struct state *state, const struct entry *entry,
     const uint8_t *data;
     size_t length;
 
-    enum error error = read_progress(state, origin.node, &progress);
+    enum error error = read_progress(&state->writer, origin.node, &progress);
     if (error != ERROR_OK)
         return error;
     struct progress before = progress;

@@ -114,6 +114,9 @@ enum error view_tree(struct view *view, const char *path, size_t length, const c
 enum error view_key(struct view *view, const void *key, size_t length, struct hash128 *identity,
                     struct blob **result);
 
+// The next sequence that runs of this node's run; 0 when none of it ran.
+enum error view_origin(struct view *view, uint16_t node, uint64_t boot, uint64_t *next);
+
 // Every row of every table in key order, for checkpoints. table is 0..STATE_TABLES-1; the last one,
 // which holds the position, is left out.
 enum { STATE_TABLES = 7 };

@@ -15,7 +15,8 @@ report "$(forbid storage 'api|server')" 'storage/ includes something right of it
 report "$(forbid api 'server')" 'api/ includes something right of it'
 report "$(grep -rln '<lmdb.h>' --include='*.[ch]' base paxos storage api server | grep -v 'storage/tables')" '<lmdb.h> outside storage/tables'
 report "$(grep -rln '<microhttpd.h>' --include='*.[ch]' base paxos storage server)" '<microhttpd.h> outside api/'
-report "$(grep -rnE '#include <(time|pthread|unistd|stdio|sys/.*)\.h>' paxos --include='*.[ch]')" 'paxos/ is pure: no clock, thread, file or socket'
+report "$(grep -rln '<nghttp2/' --include='*.[ch]' base paxos storage api server | grep -v '^paxos/net/')" '<nghttp2/> outside paxos/net/'
+report "$(grep -nE '#include (<(time|pthread|unistd|stdio|uv|sys/.*)\.h>|"paxos/net/)' paxos/*.[ch])" 'the core is pure: no clock, thread, file or socket'
 
 # The core allocates nothing after paxos_new, and nothing uses what always bites.
 report "$(grep -rnE '\b(strcpy|sprintf|strcat|atoi|gets|rand)\(' base paxos storage api server --include='*.c')" 'unbounded or unchecked library call'

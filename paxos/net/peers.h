@@ -10,13 +10,17 @@
 // nothing of it arrives after something of the newer one.
 //
 // Both ends introduce themselves before anything else (struct hello), the dialler in its first frame,
-// the listener in the first frame of the response; each side's owner says whether it accepts the
-// other, and may take its time. A refusal is a response 403 whose body is the sentence of the one that
-// refuses, so that it is logged at both ends.
+// the listener in the first frame of the response, which it makes once its owner has accepted the
+// dialler; then the dialler asks its own owner, and the channel is up. An owner may take its time. The
+// sentence of the one that refuses is sent to the other, in a response 403 or a frame of the dialler,
+// so that it is logged at both ends. Introductions that were meant for another node, or come from none
+// of the others, or speak an unknown protocol, are refused here without asking.
 //
 // Bytes from a peer are untrusted: bounded, checked, never an assertion.
 //
-// Thread: all functions and ports belong to the thread that runs the loop.
+// Thread: all functions and ports belong to the thread that runs the loop. Ports are called from the
+// loop, never from inside one of these functions, all of which may be called inside a port but
+// peers_free.
 #pragma once
 
 #include <uv.h>
@@ -68,7 +72,7 @@ struct peer_tls {
 
 struct peers_settings {
     struct hello hello;                // of this node; `to` is filled in
-    const struct peer_address *self;   // listens there
+    const struct peer_address *self;   // listens there; borrowed for the call
     const struct peer_address *others; // borrowed for the life of the object
     size_t other_count;
     struct peer_tls tls;
@@ -87,15 +91,17 @@ struct peers_ports {
     // Something can be sent on this channel from now on; what was sent before was dropped.
     void (*up)(void *context, uint16_t node, enum peer_channel channel);
     // The process at the other end has reset or closed a control connection of ours or of its own: it
-    // is most likely gone. Not called for connections that were refused, replaced or timed out while
-    // connecting.
+    // is most likely gone. Called once when a process takes several with it. Not called for connections
+    // that were refused, replaced, timed out, or that the other end makes anew because its
+    // introduction has changed.
     void (*down)(void *context, uint16_t node);
     // Everything queued for this peer on the bulk channel has left.
     void (*drained)(void *context, uint16_t node);
 };
 
-// Listens and starts to dial. Errors: IO with a sentence that names the address. Ownership: peers_free
-// after peers_close.
+// Listens and starts to dial. The name of `self` is resolved here and now. Errors: IO with a sentence
+// that names the address. Ownership: peers_free after peers_close, once the loop has run and all
+// handles are gone.
 enum error peers_open(uv_loop_t *loop, const struct peers_settings *settings,
                       const struct peers_ports *ports, struct peers **peers,
                       struct failure *failure);
@@ -103,6 +109,8 @@ enum error peers_open(uv_loop_t *loop, const struct peers_settings *settings,
 // `linger_ms`; the handles are gone when the loop has run. No port is called any more.
 void peers_close(struct peers *peers, uint64_t linger_ms);
 void peers_free(struct peers *peers);
+// The port that it listens on: that of `self`, or the one it got when that is 0.
+uint16_t peers_port(const struct peers *peers);
 
 // This node's hello has changed (it has joined a cluster): all connections are made anew.
 void peers_introduce(struct peers *peers, const struct hello *hello);
@@ -112,7 +120,8 @@ void peers_introduce(struct peers *peers, const struct hello *hello);
 void peers_accept(struct peers *peers, uint64_t token);
 void peers_refuse(struct peers *peers, uint64_t token, const char *sentence);
 
-// Queues a frame. Dropped when the channel is not up or its queue is full. The bytes are copied.
+// Queues a frame of at most PEER_FRAME_MAX bytes. Dropped when the channel is not up or its queue is
+// full. The bytes are copied. `node`, here and below, is one of the others.
 void peers_send(struct peers *peers, uint16_t node, enum peer_channel channel, const void *data,
                 size_t length);
 // Bytes waiting for this peer on this channel, in our own memory.

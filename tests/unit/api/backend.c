@@ -100,9 +100,22 @@ static void tell_status(void *context, struct node_status *status)
     }
 }
 
-static enum error read_allowed(void *context)
+static bool read_at_once(void *context)
 {
-    return ((struct backend *)context)->read_error;
+    return ((struct backend *)context)->read_error == ERROR_OK;
+}
+
+static void read_later(void *context, struct read_wait *wait)
+{
+    struct backend *backend = context;
+
+    wait->complete(wait, wait->barrier ? backend->read_error : ERROR_BEHIND);
+}
+
+static uint64_t staleness_ms(void *context)
+{
+    (void)context;
+    return 0;
 }
 
 void backend_start(struct backend *backend)
@@ -126,7 +139,9 @@ void backend_start(struct backend *backend)
                                          .live = backend->live,
                                          .submit = submit,
                                          .status = tell_status,
-                                         .read_allowed = read_allowed};
+                                         .read_at_once = read_at_once,
+                                         .read = read_later,
+                                         .staleness_ms = staleness_ms};
     ASSERT(pthread_create(&backend->thread, NULL, run, backend) == 0);
 }
 

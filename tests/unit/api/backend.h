@@ -10,7 +10,7 @@
 struct backend {
     struct api_backend port; // for api_start
     struct node_status status;
-    enum error read_error;  // what read_allowed answers
+    enum error read_error;  // of reads that need a barrier; OK: they are allowed at once
     enum error write_error; // completes submissions without executing them; OK: executes
     bool holding;           // submissions wait until backend_release
     char directory[64];

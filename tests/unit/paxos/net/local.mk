@@ -1,0 +1,11 @@
+# Unit tests of paxos/net/.
+PEERS_FIXTURE = tests/unit/paxos/net/party.c tests/unit/paxos/net/party.h
+PEERS_TESTS = \
+	tests/unit/paxos/net/test_frame tests/unit/paxos/net/test_peers
+check_PROGRAMS += $(PEERS_TESTS)
+tests_unit_paxos_net_test_frame_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_paxos_net_test_frame_SOURCES = tests/unit/paxos/net/test_frame.c
+tests_unit_paxos_net_test_frame_LDADD = $(PEERS_LIBS) $(CMOCKA_LIBS)
+tests_unit_paxos_net_test_peers_CFLAGS = $(UNIT_CFLAGS) $(UV_CFLAGS)
+tests_unit_paxos_net_test_peers_SOURCES = tests/unit/paxos/net/test_peers.c $(PEERS_FIXTURE)
+tests_unit_paxos_net_test_peers_LDADD = $(PEERS_LIBS) $(CMOCKA_LIBS)
