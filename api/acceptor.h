@@ -14,7 +14,7 @@ struct listener {
 };
 
 // Binds "ADDR:PORT" or "[v6]:PORT" and listens. Errors: USAGE, IO with a sentence.
-enum error listener_open(const char *listen, struct listener *listener, struct failure *failure);
+enum error listener_bind(const char *listen, struct listener *listener, struct failure *failure);
 
 struct acceptor;
 

@@ -48,7 +48,7 @@ enum error api_start(const struct api_options *options, const struct api_backend
     struct listener listener;
 
     init_service(&made->service, options, backend);
-    enum error error = listener_open(options->listen, &listener, failure);
+    enum error error = listener_bind(options->listen, &listener, failure);
     if (error != ERROR_OK) {
         free(made);
         return error;

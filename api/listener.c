@@ -69,7 +69,7 @@ static bool bind_and_listen(const struct addrinfo *info, struct listener *listen
     return true;
 }
 
-enum error listener_open(const char *listen, struct listener *listener, struct failure *failure)
+enum error listener_bind(const char *listen, struct listener *listener, struct failure *failure)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,

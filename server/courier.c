@@ -41,8 +41,8 @@ static enum error carry_out(struct courier *courier, const struct job *job)
         return transfer_lagging(courier->transfer, job->node, job->from, job->ballot,
                                 job->executed);
     case JOB_RECEIVE:
-        return transfer_receive(courier->transfer, job->node, job->data, job->length,
-                                job->executed, clock_monotonic_ns());
+        return transfer_receive(courier->transfer, job->node, job->data, job->length, job->executed,
+                                clock_monotonic_ns());
     case JOB_TICK:
         return transfer_tick(courier->transfer, clock_monotonic_ns());
     }
@@ -85,11 +85,8 @@ void courier_lagging(struct courier *courier, uint16_t to, paxos_slot from, stru
                      paxos_slot executed)
 {
     push(courier,
-         &(struct job){.kind = JOB_LAGGING,
-                       .node = to,
-                       .from = from,
-                       .ballot = ballot,
-                       .executed = executed},
+         &(struct job){
+             .kind = JOB_LAGGING, .node = to, .from = from, .ballot = ballot, .executed = executed},
          NULL);
 }
 

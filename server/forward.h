@@ -9,9 +9,9 @@ enum frame_kind {
     FRAME_PAXOS = 1,   // an encoded paxos_message
     FRAME_FORWARD = 2, // ballot, then an encoded batch of commands of the sender
     // Of server/transfer.c, on the bulk channel.
-    FRAME_OFFER = 3, // a checkpoint: slot, bytes, ballot
-    FRAME_WANT = 4,  // slot, offset, length
-    FRAME_RANGE = 5, // slot, offset, bytes of the file
+    FRAME_OFFER = 3, // a checkpoint that the receiver may ask for
+    FRAME_WANT = 4,  // which bytes of it
+    FRAME_RANGE = 5, // those bytes
     // Of server/genesis.c.
     FRAME_GENESIS = 6, // the members of the new cluster
     // Of server/report.c.

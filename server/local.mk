@@ -23,12 +23,14 @@ server_libserver_a_SOURCES = \
 	server/recovery.c server/recovery.h \
 	server/replica.c server/replica.h \
 	server/report.c server/report.h \
-	server/waiters.c server/waiters.h
+	server/waiters.c server/waiters.h \
+	server/transfer.c server/transfer.h \
+	server/transfer_frame.c server/transfer_frame.h
 
 sbin_PROGRAMS += curlewd
 curlewd_SOURCES = server/main.c
-curlewd_LDADD = server/libserver.a api/libapi.a storage/libstorage.a paxos/libpaxos.a \
-	base/libbase.a $(UV_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS) $(LMDB_LIBS)
+curlewd_LDADD = server/libserver.a api/libapi.a storage/libstorage.a paxos/net/libpeers.a \
+	paxos/libpaxos.a base/libbase.a $(UV_LIBS) $(NGHTTP2_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS) $(LMDB_LIBS)
 
 dist_man_MANS += server/install/curlewd.8
 systemdsystemunit_DATA = server/install/curlewd.service

@@ -189,10 +189,10 @@ static void on_received(void *context, const struct checkpoint_info *info, struc
                                                   .log_time_us = info->position.log_time_us,
                                                   .wall_ms = info->position.wall_ms},
                                      .ballot = ballot};
-    uint64_t bytes;
+    struct checkpoint_file file;
 
     keeper_keep(node->keeper, info->position.applied);
-    if (checkpoint_size(node->disk, info->position.applied, &bytes) == ERROR_OK)
+    if (checkpoint_find(node->disk, info->position.applied, &file) == ERROR_OK)
         core_loop_install(node->loop, &received);
 }
 
@@ -518,7 +518,8 @@ static void start_courier(struct node *node)
                                          .identity = &node->identity,
                                          .journal = node->journal,
                                          .epoch = 1,
-                                         .silence_ns = TRANSFER_SILENCE_MS * 1000000ull};
+                                         .silence_ns = TRANSFER_SILENCE_MS * 1000000ull,
+                                         .reserve_bytes = node->options->disk_reserve_bytes};
     struct transfer_ports ports = {.context = node,
                                    .send = send_bulk,
                                    .install = on_received,

@@ -3,7 +3,13 @@
 
 #include "server/forward.h"
 
-enum { CHECKSUM_BYTES = 8, FLAG_SERVING = 1, FLAG_DISK_FULL = 2, FLAG_DRAINING = 4, FLAG_CONFIRMED = 8 };
+enum {
+    CHECKSUM_BYTES = 8,
+    FLAG_SERVING = 1,
+    FLAG_DISK_FULL = 2,
+    FLAG_DRAINING = 4,
+    FLAG_CONFIRMED = 8
+};
 
 void report_encode(const struct report *report, struct buffer *into)
 {
@@ -27,9 +33,8 @@ enum error report_decode(const void *data, size_t length, struct report *report)
 {
     struct reader reader;
 
-    if (length < CHECKSUM_BYTES ||
-        bytes_get_u64((const uint8_t *)data + length - CHECKSUM_BYTES) !=
-            hash64(data, length - CHECKSUM_BYTES, 0))
+    if (length < CHECKSUM_BYTES || bytes_get_u64((const uint8_t *)data + length - CHECKSUM_BYTES) !=
+                                       hash64(data, length - CHECKSUM_BYTES, 0))
         return ERROR_CORRUPT;
     reader_init(&reader, data, length - CHECKSUM_BYTES);
     uint8_t kind = reader_u8(&reader);

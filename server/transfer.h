@@ -3,9 +3,11 @@
 // the journal does not reach back so far. Both ends, without a thread or a clock of their own: the
 // courier thread of the daemon and the simulator run the same code.
 //
-// The giving end keeps nothing about a peer but an open reader: the peer asks for each range of a
-// checkpoint (WANT) and gets it (RANGE), so a lost frame is asked for again, and a restarted peer goes
-// on where its file ends.
+// The giving end keeps nothing about a peer but an open reader and the entries that it sent last: the
+// peer asks for each range of a checkpoint (WANT) and gets it (RANGE), so a lost frame is asked for
+// again, and a restarted peer goes on where its file ends.
+//
+// Thread: one at a time.
 #pragma once
 
 #include "base/bytes.h"
@@ -29,14 +31,16 @@ struct transfer_ports {
 
 struct transfer_settings {
     struct disk *disk;
-    const struct identity *identity;
+    const struct identity *identity; // borrowed
     struct journal *journal;
     uint64_t epoch;
-    uint64_t silence_ns; // after which a range is asked for again
+    uint64_t silence_ns;    // after which a range is asked for again
+    uint64_t reserve_bytes; // of the disk's free space, which no checkpoint of another node may use
 };
 
 struct transfer *transfer_new(const struct transfer_settings *settings,
                               const struct transfer_ports *ports);
+// What was received so far of a checkpoint stays. NULL is allowed.
 void transfer_free(struct transfer *transfer);
 
 // The core says that a peer needs entries from `from` on (struct paxos_lagging). `ballot` is the one that
@@ -49,8 +53,10 @@ enum error transfer_lagging(struct transfer *transfer, uint16_t to, paxos_slot f
 // those that this node cannot survive.
 enum error transfer_receive(struct transfer *transfer, uint16_t from, const void *data,
                             size_t length, paxos_slot executed, uint64_t now_ns);
-// Asks again where nothing came for too long; gives up on a peer that offers nothing any more, so that
-// another offer is taken. To be called a few times a second.
+// Asks again where nothing came for too long; gives up on a peer that sends nothing any more, so that
+// another offer is taken; closes what was not used for some seconds. To be called a few times a second.
 enum error transfer_tick(struct transfer *transfer, uint64_t now_ns);
 // Whether a checkpoint is being received, and how much of it is there.
 bool transfer_receiving(const struct transfer *transfer, uint64_t *received, uint64_t *total);
+// Frames that were dropped because they were malformed.
+uint64_t transfer_malformed(const struct transfer *transfer);

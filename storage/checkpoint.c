@@ -3,6 +3,7 @@
 // a file is believed before the checksum over it was verified, and lengths are bounded before that.
 #include "storage/checkpoint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,15 +194,15 @@ static enum error read_file(struct source *source, const struct identity *identi
 
 // Reads the file of a slot, into the state if there is one.
 static enum error read_checkpoint(struct disk *disk, const struct identity *identity,
-                                  paxos_slot slot, struct state *state,
+                                  const char *name, paxos_slot slot, struct state *state,
                                   struct checkpoint_info *info, struct failure *failure)
 {
     struct source source = {.failure = failure};
 
-    checkpoint_name(source.name, slot, false);
-    enum error error = disk->operations->open(disk, source.name, DISK_READ, &source.file);
+    snprintf(source.name, sizeof source.name, "%s", name);
+    enum error error = disk->operations->open(disk, name, DISK_READ, &source.file);
     if (error != ERROR_OK)
-        return failure_set(failure, error, "%s: cannot open it", source.name);
+        return failure_set(failure, error, "%s: cannot open it", name);
     error = read_file(&source, identity, slot, state);
     disk->operations->close(source.file);
     buffer_deinit(&source.bytes);
@@ -213,13 +214,26 @@ enum error checkpoint_load(struct disk *disk, const struct identity *identity, p
                            struct state *state, struct checkpoint_info *info,
                            struct failure *failure)
 {
-    return read_checkpoint(disk, identity, slot, state, info, failure);
+    char name[CHECKPOINT_NAME_MAX];
+
+    checkpoint_name(name, slot, false);
+    return read_checkpoint(disk, identity, name, slot, state, info, failure);
+}
+
+enum error checkpoint_verify_name(struct disk *disk, const struct identity *identity,
+                                  const char *name, paxos_slot slot, struct checkpoint_info *info,
+                                  struct failure *failure)
+{
+    return read_checkpoint(disk, identity, name, slot, NULL, info, failure);
 }
 
 enum error checkpoint_verify(struct disk *disk, const struct identity *identity, paxos_slot slot,
                              struct checkpoint_info *info, struct failure *failure)
 {
-    return read_checkpoint(disk, identity, slot, NULL, info, failure);
+    char name[CHECKPOINT_NAME_MAX];
+
+    checkpoint_name(name, slot, false);
+    return checkpoint_verify_name(disk, identity, name, slot, info, failure);
 }
 
 // ---- The directory -----------------------------------------------------------------------------
@@ -315,6 +329,17 @@ static bool contains(const paxos_slot *slots, size_t count, paxos_slot slot)
     return false;
 }
 
+static paxos_slot highest(const paxos_slot *slots, size_t count)
+{
+    paxos_slot found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i] > found)
+            found = slots[i];
+    }
+    return found;
+}
+
 enum error checkpoint_prune(struct disk *disk, const paxos_slot *kept, size_t count)
 {
     char name[CHECKPOINT_NAME_MAX];
@@ -332,6 +357,8 @@ enum error checkpoint_prune(struct disk *disk, const paxos_slot *kept, size_t co
         removed = true;
     }
     names_deinit(&names);
+    if (error == ERROR_OK)
+        error = checkpoint_remove_parts(disk, NULL, highest(kept, count));
     if (error == ERROR_OK && removed)
         error = disk->operations->sync_directory(disk, CHECKPOINT_DIRECTORY);
     return error;

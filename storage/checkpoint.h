@@ -32,8 +32,10 @@ enum error checkpoint_load(struct disk *disk, const struct identity *identity, p
 // Verifies without loading.
 enum error checkpoint_verify(struct disk *disk, const struct identity *identity, paxos_slot slot,
                              struct checkpoint_info *info, struct failure *failure);
-// Slots of the checkpoint files, newest first, at most `capacity`; removes temporary leftovers.
+// Slots of the checkpoint files, newest first, at most `capacity`; removes temporary leftovers, but not
+// what was received so far of a checkpoint of another node.
 enum error checkpoint_list(struct disk *disk, paxos_slot *slots, size_t capacity, size_t *count);
 // Removes all files but those of these slots. Named, and not just the newest ones, because a file
-// with a higher slot may be damaged: counting it would remove a whole one instead.
+// with a higher slot may be damaged: counting it would remove a whole one instead. Of what was received
+// of others only what is newer than all of these stays.
 enum error checkpoint_prune(struct disk *disk, const paxos_slot *kept, size_t count);

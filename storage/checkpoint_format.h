@@ -14,6 +14,7 @@
 #pragma once
 
 #include "paxos/types.h"
+#include "storage/checkpoint.h"
 #include "storage/position.h"
 
 enum {
@@ -24,7 +25,7 @@ enum {
     CHECKPOINT_CHUNK_BYTES_MAX = 8 << 20, // no row comes near it
     CHECKPOINT_ROW_HEADER_BYTES = 7,
     CHECKPOINT_TRAILER_BYTES = 4 + 4 + 8 + 8 + 16 + 8,
-    CHECKPOINT_NAME_MAX = 48,
+    CHECKPOINT_NAME_MAX = 64,
 };
 
 #define CHECKPOINT_DIRECTORY "checkpoint"
@@ -41,4 +42,11 @@ struct checkpoint_sum {
 void checkpoint_name(char name[CHECKPOINT_NAME_MAX], paxos_slot slot, bool temporary);
 uint64_t checkpoint_chunk_checksum(uint64_t number, uint32_t rows, const void *payload,
                                    size_t length);
+// checkpoint_verify of a file that does not have its name yet.
+enum error checkpoint_verify_name(struct disk *disk, const struct identity *identity,
+                                  const char *name, paxos_slot slot, struct checkpoint_info *info,
+                                  struct failure *failure);
+// Removes the parts (checkpoint_transfer.h) of slots up to that one, but for the one that is named, if
+// any, without the directory.
+enum error checkpoint_remove_parts(struct disk *disk, const char *kept, paxos_slot up_to);
 void checkpoint_sum_add(struct checkpoint_sum *sum, uint64_t checksum);

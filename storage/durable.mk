@@ -8,6 +8,7 @@ storage_libstorage_a_SOURCES += \
 	storage/journal_format.c storage/journal_format.h \
 	storage/journal_group.c \
 	storage/journal_internal.h \
+	storage/journal_read.c storage/journal_read.h \
 	storage/journal_recovery.c \
 	storage/journal_rules.c storage/journal_rules.h \
 	storage/journal_segments.c

@@ -182,8 +182,8 @@ static void note_group(struct journal *journal, bool entered, size_t bytes,
     struct journal_segment *segment = &journal->segments[journal->used_count - 1];
     segment->bytes += bytes;
     for (size_t i = 0; i < count; i++)
-        if (records[i].type == RECORD_APPEND && records[i].entry.slot > segment->highest)
-            segment->highest = records[i].entry.slot;
+        if (records[i].type == RECORD_APPEND)
+            journal_segment_note(segment, records[i].entry.slot);
     journal->appended_bytes += bytes;
     journal->flushes++;
     pthread_mutex_unlock(&journal->table);

@@ -160,6 +160,25 @@ enum journal_sector_state journal_sector_open(const uint8_t *at, struct journal_
     return JOURNAL_SECTOR_VALID;
 }
 
+bool journal_group_is_whole(const uint8_t *sectors, uint64_t bytes, struct journal_seed *seed,
+                            uint64_t number, struct journal_sector *first)
+{
+    struct journal_sector sector;
+
+    if (bytes < JOURNAL_SECTOR ||
+        journal_sector_open(sectors, seed, number, first) != JOURNAL_SECTOR_VALID ||
+        first->index != 0 || first->sectors == 0 || first->sectors % JOURNAL_BLOCK_SECTORS != 0 ||
+        (uint64_t)first->sectors * JOURNAL_SECTOR > bytes)
+        return false;
+    for (uint32_t i = 1; i < first->sectors; i++)
+        if (journal_sector_open(sectors + (size_t)i * JOURNAL_SECTOR, seed, number + i, &sector) !=
+                JOURNAL_SECTOR_VALID ||
+            sector.flush != first->flush || sector.boot_count != first->boot_count ||
+            sector.sectors != first->sectors || sector.index != i)
+            return false;
+    return true;
+}
+
 // The place of a payload offset, and how many bytes lie behind it in its sector.
 static size_t payload_place(uint64_t offset, size_t *room)
 {

@@ -133,6 +133,11 @@ enum journal_sector_state { JOURNAL_SECTOR_ZERO, JOURNAL_SECTOR_VALID, JOURNAL_S
 enum journal_sector_state journal_sector_open(const uint8_t *at, struct journal_seed *seed,
                                               uint64_t number, struct journal_sector *sector);
 
+// Whether a group begins at `sectors` and all of it lies, whole, within the `bytes` there; *first
+// becomes the header of its first sector, whose number in the file is `number`.
+bool journal_group_is_whole(const uint8_t *sectors, uint64_t bytes, struct journal_seed *seed,
+                            uint64_t number, struct journal_sector *first);
+
 // Copy between contiguous bytes and the payload of the sectors at `sectors`, from `offset` on.
 void journal_payload_put(uint8_t *sectors, uint64_t offset, const void *data, size_t length);
 void journal_payload_get(const uint8_t *sectors, uint64_t offset, void *into, size_t length);
@@ -170,3 +175,7 @@ void journal_group_record(const struct journal_group *group, uint32_t index,
                           struct paxos_record *record, uint32_t *value_length);
 // Where BODY begins in the payload.
 uint64_t journal_group_body_offset(const struct journal_group *group);
+// Gives an entry of the group its value, which stands at payload offset `at`; the caller owns the
+// reference. Returns NULL, or a clause when the entry does not have its hash with it.
+const char *journal_group_value(const uint8_t *sectors, uint64_t at, uint32_t length,
+                                struct entry *entry);

@@ -377,3 +377,13 @@ uint64_t journal_group_body_offset(const struct journal_group *group)
 {
     return head_bytes(group->count);
 }
+
+const char *journal_group_value(const uint8_t *sectors, uint64_t at, uint32_t length,
+                                struct entry *entry)
+{
+    entry->value = blob_new(length);
+    journal_payload_get(sectors, at, entry->value->data, length);
+    if (hash128_equal(entry_hash(entry), entry->hash))
+        return NULL;
+    return "an entry does not have the hash that it states";
+}

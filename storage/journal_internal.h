@@ -10,8 +10,9 @@
 
 struct journal_segment {
     uint64_t sequence;
-    uint64_t bytes;     // of its groups
-    paxos_slot highest; // highest slot that an entry in it has, 0 without entries
+    uint64_t bytes;    // of its groups
+    paxos_slot lowest; // lowest and highest slot that its entries have, 0 without entries
+    paxos_slot highest;
 };
 
 struct journal {
@@ -50,6 +51,15 @@ enum error journal_segment_make(struct disk *disk, const struct identity *identi
 enum error journal_spare_make(struct journal *journal, unsigned wanted, bool *enough);
 // Appends to the table. Thread: holds `table`, or nobody else knows the journal yet.
 void journal_table_add(struct journal *journal, uint64_t sequence);
+// Notes that a segment holds an entry of this slot. Thread: as journal_table_add.
+void journal_segment_note(struct journal_segment *segment, paxos_slot slot);
+// The segment that holds the final version of the slot's entry, if one does: where a reader begins. 0:
+// it was trimmed away. Thread: any.
+uint64_t journal_segment_of(struct journal *journal, paxos_slot slot);
+// *end: how far the segment's groups are durable, as an offset in the file; *newest: the next group may
+// still go into it. False: the segment was trimmed away. Thread: any.
+bool journal_segment_extent(struct journal *journal, uint64_t sequence, uint64_t *end,
+                            bool *newest);
 // Keeps the first error and returns it.
 enum error journal_latch(struct journal *journal, enum error error);
 

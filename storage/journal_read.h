@@ -14,9 +14,8 @@
 
 struct journal_reader;
 
-// Opens a reader whose first entry is that of slot `from`; *prev_hash becomes the chain hash before it.
-// Errors: MISSING (the journal does not reach back so far), IO, CORRUPT (a sector cannot be read back
-// as it was written: the disk is failing, and the node must stop).
+// Opens a reader whose first entry is that of slot `from`. The journal must outlive it.
+// Errors: MISSING (the journal does not reach back so far).
 enum error journal_reader_open(struct journal *journal, paxos_slot from,
                                struct journal_reader **reader);
 // NULL is allowed.
@@ -24,7 +23,11 @@ void journal_reader_close(struct journal_reader *reader);
 // The next consecutive entries, at most `capacity` and, but for the first, at most `bytes_max` of
 // values, none above `executed`, which has been executed on this node, so everything up to it is
 // durable. The caller gets a reference to each value. *count 0: there is none up to `executed`.
-// Errors: MISSING (trimmed meanwhile), IO, CORRUPT.
+// Errors: MISSING (trimmed meanwhile, or never written here: a checkpoint took its place), IO, CORRUPT
+// (something cannot be read back as it was written: the disk is failing, and the node must stop; the
+// place is logged). After an error the reader can only be closed.
 enum error journal_reader_next(struct journal_reader *reader, paxos_slot executed,
                                struct entry *entries, size_t capacity, size_t bytes_max,
                                size_t *count);
+// Slot of the entry that comes next.
+paxos_slot journal_reader_slot(const struct journal_reader *reader);

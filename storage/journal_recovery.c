@@ -224,13 +224,9 @@ static enum error replay_record(struct recovery *recovery, uint64_t at,
 
     journal_group_record(group, index, &record, &length);
     if (record.type == RECORD_APPEND) {
-        record.entry.value = blob_new(length);
-        journal_payload_get(sectors, *body, record.entry.value->data, length);
+        reason = journal_group_value(sectors, *body, length, &record.entry);
         *body += length;
-        if (!hash128_equal(entry_hash(&record.entry), record.entry.hash))
-            reason = "an entry does not have the hash that it states";
-        if (record.entry.slot > segment->highest)
-            segment->highest = record.entry.slot;
+        journal_segment_note(segment, record.entry.slot);
     }
     if (reason == NULL)
         reason = journal_rules_record(&recovery->journal->rules, &record);
@@ -333,24 +329,6 @@ static const char *complain_about_group(const struct recovery *recovery, uint64_
     return NULL;
 }
 
-// Whether every sector of a group that begins at `at` is there; *first is the first one's header.
-static bool group_is_whole(struct recovery *recovery, uint64_t at, struct journal_sector *first)
-{
-    struct journal_sector sector;
-
-    if (sector_at(recovery, at, first) != JOURNAL_SECTOR_VALID || first->index != 0 ||
-        first->sectors == 0 || first->sectors % JOURNAL_BLOCK_SECTORS != 0 ||
-        (uint64_t)first->sectors * JOURNAL_SECTOR > recovery->journal->segment_bytes - at)
-        return false;
-    for (uint32_t i = 1; i < first->sectors; i++)
-        if (sector_at(recovery, at + (uint64_t)i * JOURNAL_SECTOR, &sector) !=
-                JOURNAL_SECTOR_VALID ||
-            sector.flush != first->flush || sector.boot_count != first->boot_count ||
-            sector.sectors != first->sectors || sector.index != i)
-            return false;
-    return true;
-}
-
 // Replays the groups from the segment's start up to the first place that holds no whole next group.
 static enum error replay_groups(struct recovery *recovery, uint64_t *at)
 {
@@ -359,7 +337,8 @@ static enum error replay_groups(struct recovery *recovery, uint64_t *at)
     enum error error = ERROR_OK;
 
     while (error == ERROR_OK && *at < recovery->journal->segment_bytes &&
-           group_is_whole(recovery, *at, &first)) {
+           journal_group_is_whole(recovery->bytes + *at, recovery->journal->segment_bytes - *at,
+                                  &recovery->seed, *at / JOURNAL_SECTOR, &first)) {
         if (recovery->next_flush == 0)
             recovery->next_flush = first.flush;
         if (first.flush != recovery->next_flush)

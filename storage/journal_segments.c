@@ -80,6 +80,14 @@ void journal_table_add(struct journal *journal, uint64_t sequence)
     journal->segment_count = count;
 }
 
+void journal_segment_note(struct journal_segment *segment, paxos_slot slot)
+{
+    if (segment->lowest == 0 || slot < segment->lowest)
+        segment->lowest = slot;
+    if (slot > segment->highest)
+        segment->highest = slot;
+}
+
 enum error journal_latch(struct journal *journal, enum error error)
 {
     int none = ERROR_OK;
@@ -166,6 +174,43 @@ enum error journal_trim(struct journal *journal, paxos_slot slot)
             error = remove_segment(journal->disk, sequence);
     }
     return journal_latch(journal, error);
+}
+
+// ---- Finding -----------------------------------------------------------------------------------
+
+// A slot's final entry stands behind every entry of a lower slot that was later cut off and written
+// again, and no segment behind it has an entry at or below the slot.
+uint64_t journal_segment_of(struct journal *journal, paxos_slot slot)
+{
+    uint64_t sequence = 0;
+    bool empty = true;
+
+    pthread_mutex_lock(&journal->table);
+    for (size_t i = journal->used_count; i-- > 0 && sequence == 0;) {
+        const struct journal_segment *segment = &journal->segments[i];
+        empty &= segment->lowest == 0;
+        if (segment->lowest != 0 && segment->lowest <= slot)
+            sequence = segment->sequence;
+    }
+    if (empty)
+        sequence = journal->segments[journal->used_count - 1].sequence;
+    pthread_mutex_unlock(&journal->table);
+    return sequence;
+}
+
+bool journal_segment_extent(struct journal *journal, uint64_t sequence, uint64_t *end, bool *newest)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&journal->table);
+    uint64_t first = journal->segments[0].sequence;
+    if (sequence >= first && sequence - first < journal->used_count) {
+        *end = JOURNAL_HEADER_BYTES + journal->segments[sequence - first].bytes;
+        *newest = sequence - first == journal->used_count - 1;
+        found = true;
+    }
+    pthread_mutex_unlock(&journal->table);
+    return found;
 }
 
 // ---- Counting ----------------------------------------------------------------------------------

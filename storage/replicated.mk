@@ -3,6 +3,7 @@ storage_libstorage_a_SOURCES += \
 	storage/batch.c \
 	storage/checkpoint.c storage/checkpoint.h \
 	storage/checkpoint_format.h \
+	storage/checkpoint_transfer.c storage/checkpoint_transfer.h \
 	storage/checkpoint_write.c \
 	storage/command.c storage/command.h \
 	storage/execute.c \

@@ -5,7 +5,7 @@ PAXOS_LIBS = paxos/libpaxos.a $(BASE_LIBS)
 PEERS_LIBS = paxos/net/libpeers.a $(PAXOS_LIBS) $(NGHTTP2_LIBS) $(UV_LIBS)
 STORAGE_LIBS = storage/libstorage.a $(PAXOS_LIBS) $(LMDB_LIBS)
 API_LIBS = api/libapi.a $(STORAGE_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS)
-SERVER_LIBS = server/libserver.a $(API_LIBS) $(UV_LIBS)
+SERVER_LIBS = server/libserver.a paxos/net/libpeers.a $(API_LIBS) $(NGHTTP2_LIBS) $(UV_LIBS)
 TESTS += $(check_PROGRAMS)
 
 include $(srcdir)/tests/unit/base/local.mk

@@ -3,7 +3,7 @@
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_path tests/fuzz/fuzz_command tests/fuzz/fuzz_checkpoint \
 	tests/fuzz/fuzz_journal tests/fuzz/fuzz_query tests/fuzz/fuzz_target tests/fuzz/fuzz_multi \
-	tests/fuzz/fuzz_message
+	tests/fuzz/fuzz_message tests/fuzz/fuzz_transfer
 if FUZZERS
 noinst_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_MAIN =
@@ -47,5 +47,9 @@ tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_message_CFLAGS = $(FUZZ_COMPILE)
 tests_fuzz_fuzz_message_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_message_LDADD = $(PAXOS_LIBS)
+tests_fuzz_fuzz_transfer_SOURCES = tests/fuzz/fuzz_transfer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_transfer_CFLAGS = $(FUZZ_COMPILE)
+tests_fuzz_fuzz_transfer_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_transfer_LDADD = $(SERVER_LIBS)
 
 EXTRA_DIST += tests/fuzz/corpus

@@ -36,3 +36,8 @@ check_PROGRAMS += tests/unit/storage/test_journal_damage
 tests_unit_storage_test_journal_damage_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_journal_damage_SOURCES = tests/unit/storage/test_journal_damage.c
 tests_unit_storage_test_journal_damage_LDADD = $(DISK_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_journal_read
+tests_unit_storage_test_journal_read_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_journal_read_SOURCES = tests/unit/storage/test_journal_read.c
+tests_unit_storage_test_journal_read_LDADD = $(DISK_LIBS) $(CMOCKA_LIBS)

@@ -45,3 +45,9 @@ check_PROGRAMS += tests/unit/storage/test_state
 tests_unit_storage_test_state_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_state_SOURCES = tests/unit/storage/test_state.c $(STATE_FIXTURE)
 tests_unit_storage_test_state_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage/test_checkpoint_transfer
+tests_unit_storage_test_checkpoint_transfer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_checkpoint_transfer_SOURCES = \
+	tests/unit/storage/test_checkpoint_transfer.c $(STATE_FIXTURE)
+tests_unit_storage_test_checkpoint_transfer_LDADD = $(DISK_LIBS) $(CMOCKA_LIBS)
