@@ -77,19 +77,22 @@ class Node:
         """Whether it can be expected to answer."""
         return self.alive() and not self.paused
 
-    def kill(self):
-        """kill -9; returns when it is gone."""
+    def send(self, signal_number):
+        """Makes it end, soon."""
         self._note_end()
         self._asked_to_end = True
-        self.process.kill()
+        self.process.send_signal(signal_number)
+
+    def kill(self):
+        """kill -9; returns when it is gone."""
+        self.send(signal.SIGKILL)
         self.paused = False
         self.process.wait(DEADLINE_S)
         self.on_death(self)
 
     def terminate(self):
         """Asks it to end, and waits until it has."""
-        self._asked_to_end = True
-        self.process.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
         status = self.process.wait(DEADLINE_S)
         if status != 0:
             self.strange.append(f'{self}: asked to end, it ended with {status}')

@@ -50,6 +50,12 @@ class Connection:
             self._http.close()
             self._http = None
 
+    @property
+    def socket(self):
+        """The open connection, for one who sends bytes himself."""
+        self.open()
+        return self._http.sock
+
     def open(self):
         if self._http is not None:
             return
