@@ -230,7 +230,7 @@ static enum error boot_identity(struct node *node, struct failure *failure)
 static enum error found(struct node *node, struct failure *failure)
 {
     static const uint8_t cluster[16] = "simulated";
-    struct cluster_member members[PAXOS_VOTERS_MAX] = {0};
+    struct cluster_member members[PAXOS_NODES_MAX] = {0};
     size_t count = node->world->swarm.nodes;
 
     for (size_t i = 0; i < count; i++) {
