@@ -95,7 +95,7 @@ static void copy_decode(const uint8_t *block, struct copy *copy)
     memcpy(identity->cluster, block + CLUSTER_AT, sizeof identity->cluster);
     memcpy(identity->incarnation, block + INCARNATION_AT, sizeof identity->incarnation);
     identity->member_count = block[MEMBER_COUNT_AT];
-    copy->valid = copy->valid && identity->member_count <= PAXOS_VOTERS_MAX;
+    copy->valid = copy->valid && identity->member_count <= PAXOS_NODES_MAX;
     for (size_t i = 0; copy->valid && i < identity->member_count; i++)
         member_decode(block + MEMBERS_AT + i * MEMBER_BYTES, &identity->members[i]);
 }
@@ -342,7 +342,7 @@ enum error identity_found(struct disk *disk, struct identity *identity, const ui
                           const struct cluster_member *members, size_t count,
                           struct failure *failure)
 {
-    ASSERT(identity->member_count == 0 && count >= 1 && count <= PAXOS_VOTERS_MAX);
+    ASSERT(identity->member_count == 0 && count >= 1 && count <= PAXOS_NODES_MAX);
     memcpy(identity->cluster, cluster, sizeof identity->cluster);
     identity->member_count = count;
     memcpy(identity->members, members, count * sizeof *members);

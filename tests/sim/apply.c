@@ -8,18 +8,21 @@
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
 
-enum { OUTCOMES_MAX = 1024 };
-
 struct job {
     struct fifo_link link;
     struct entry entry;
 };
 
+struct result_of {
+    struct origin origin;
+    struct blob *result;
+};
+
 // The results of a run, handed out when its transaction is over.
 struct outcomes {
-    struct origin origins[OUTCOMES_MAX];
-    struct blob *results[OUTCOMES_MAX];
+    struct result_of *all;
     size_t count;
+    size_t capacity;
     uint64_t hash; // of the results of one entry
 };
 
@@ -49,10 +52,14 @@ static void keep_outcome(void *context, const struct origin *origin, struct blob
 
     if (result == NULL)
         return;
-    ASSERT(outcomes->count < OUTCOMES_MAX);
+    if (outcomes->count == outcomes->capacity) {
+        outcomes->capacity = outcomes->capacity * 2 + 16;
+        outcomes->all =
+            memory_realloc(outcomes->all, outcomes->capacity * sizeof *outcomes->all);
+    }
     outcomes->hash = hash64(result->data, result->length, outcomes->hash);
-    outcomes->origins[outcomes->count] = *origin;
-    outcomes->results[outcomes->count++] = blob_ref(result);
+    outcomes->all[outcomes->count++] =
+        (struct result_of){.origin = *origin, .result = blob_ref(result)};
 }
 
 static paxos_slot execute_one(struct node *node, struct outcomes *outcomes)
@@ -74,25 +81,25 @@ static paxos_slot execute_one(struct node *node, struct outcomes *outcomes)
 static void hand_out(struct node *node, struct outcomes *outcomes)
 {
     for (size_t i = 0; i < outcomes->count; i++) {
-        replica_result(node->replica, &outcomes->origins[i], outcomes->results[i]);
-        blob_unref(outcomes->results[i]);
+        replica_result(node->replica, &outcomes->all[i].origin, outcomes->all[i].result);
+        blob_unref(outcomes->all[i].result);
     }
+    free(outcomes->all);
 }
 
 void apply_on_run(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
-    struct outcomes *outcomes = memory_zalloc(sizeof *outcomes);
+    struct outcomes outcomes = {0};
     uint32_t most = 1 + choose(choices_of(world), 8);
     paxos_slot slot = 0;
 
     node->apply.scheduled = false;
     ASSERT(state_begin(node->state) == ERROR_OK);
     for (uint32_t i = 0; i < most && !fifo_empty(&node->apply.jobs); i++)
-        slot = execute_one(node, outcomes);
+        slot = execute_one(node, &outcomes);
     ASSERT(state_commit(node->state) == ERROR_OK);
-    hand_out(node, outcomes);
-    free(outcomes);
+    hand_out(node, &outcomes);
     world_schedule(
         world, choose_delay(choices_of(world), 20 * MICROSECOND_NS),
         (struct event){.kind = EVENT_APPLIED, .node = node->index, .run = node->run, .a = slot});

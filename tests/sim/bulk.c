@@ -83,7 +83,7 @@ void bulk_on_check(struct world *world, struct event *event)
 void bulk_request(struct node *node, uint16_t to, paxos_slot from)
 {
     world_schedule(
-        node->world, choose_delay(choices_of(node->world), MILLISECOND_NS),
+        node->world, choose_delay(choices_of(node->world), node->world->swarm.bulk_ns),
         (struct event){
             .kind = EVENT_CATCH_UP, .node = node->index, .run = node->run, .a = to, .b = from});
 }

@@ -3,6 +3,7 @@
 check_PROGRAMS += tests/sim/sim
 tests_sim_sim_CFLAGS = $(AM_CFLAGS)
 tests_sim_sim_SOURCES = \
+	tests/sim/ambush.c tests/sim/ambush.h \
 	tests/sim/apply.c \
 	tests/sim/bulk.c \
 	tests/sim/choice.c tests/sim/choice.h \

@@ -39,6 +39,7 @@ struct node {
 
     bool up;
     uint32_t run; // +1 per start of the process
+    bool silent;  // nothing leaves it any more: it is about to die
     bool dying;   // its last answers are collected: ports do nothing
     struct identity identity;
     struct state *state;
@@ -84,7 +85,7 @@ uint64_t node_real_delay_ns(const struct node *node, uint64_t local_ns);
 void node_wake(struct node *node);
 // To be called after every call into the driver: sets the timer, looks at what changed.
 void node_stepped(struct node *node);
-// The quorum of the cluster.
+// A quorum of the voters.
 size_t world_quorum(const struct world *world);
 
 void node_on_turn(struct world *world, struct event *event);

@@ -81,6 +81,8 @@ static void check_own_ballot(struct node *node, const struct paxos_message *mess
         vote_fails(node, message, "the ballot is another node's");
     if (ballot_compare(node->shadow.promised, message->ballot) < 0)
         vote_fails(node, message, "the own promise is not durable");
+    if (node->index >= node->world->swarm.voters)
+        vote_fails(node, message, "a learner has no ballot");
 }
 
 void oracle_sent(struct node *node, const struct paxos_message *message)
@@ -136,6 +138,21 @@ static void check_complete(struct node *node)
                    oracle->count);
 }
 
+// 4: who leads has durable promises of a quorum of voters, and votes itself.
+static void check_elected(struct node *node)
+{
+    struct world *world = node->world;
+    struct ballot ballot = node->status.ballot;
+    size_t promises = 0;
+
+    for (size_t i = 0; i < world->swarm.voters; i++)
+        promises += ballot_compare(world->nodes[i].shadow.promised, ballot) >= 0;
+    if (promises < world_quorum(world) || node->index >= world->swarm.voters)
+        world_fail(world, SIM_CORRECTNESS, "one-leader",
+                   "node %u leads in ballot %" PRIu64 ".%u, which %zu of %zu voters have promised",
+                   node->id, ballot.round, ballot.node, promises, world->swarm.voters);
+}
+
 void oracle_stepped(struct node *node)
 {
     struct oracle *oracle = node->world->oracle;
@@ -150,6 +167,7 @@ void oracle_stepped(struct node *node)
         world_fail(node->world, SIM_CORRECTNESS, "one-leader",
                    "node %u leads in ballot %" PRIu64 ".%u, which is not its own to lead in",
                    node->id, status->ballot.round, status->ballot.node);
+    check_elected(node);
     check_complete(node);
     if (oracle->leader_count == oracle->leader_capacity) {
         oracle->leader_capacity = oracle->leader_capacity * 2 + 64;

@@ -5,7 +5,8 @@
 #include "tests/sim/oracle.h"
 
 struct decided_slot {
-    struct entry entry; // with a reference to its value
+    struct entry entry;   // with a reference to its value
+    struct ballot ballot; // lowest in which a leader counted its votes; round 0: none yet
     bool executed;
     struct hash128 digest; // of the state behind it
     uint64_t results;      // hash of what its commands answered

@@ -11,7 +11,7 @@
 #include "tests/sim/choice.h"
 
 enum {
-    NODES_MAX = PAXOS_VOTERS_MAX,
+    NODES_MAX = PAXOS_VOTERS_MAX + 2,
     NOBODY = UINT16_MAX, // as the node of an event: it belongs to the world
 };
 
@@ -60,7 +60,10 @@ const char *sim_mode_name(enum sim_mode mode);
     E(CLIENT, client, workload_on_client)       /* a: client */                                    \
     E(FAULT, fault, faults_on_due)              /* the next fault */                               \
     E(POWER, power, faults_on_power)            /* power mode: the next power loss */              \
-    E(HEAL, heal, faults_on_heal)               /* links heal by themselves */
+    E(HEAL, heal, faults_on_heal)               /* links heal by themselves */                     \
+    E(AMBUSH, ambush, ambush_on_spring)         /* a: action, b: sender's index, receiver's id */  \
+    E(CALM, calm, ambush_on_calm)               /* the last blow was struck */                     \
+    E(FLOOD, flood, workload_on_flood)          /* a: node index, b: commands that are left */
 
 enum event_kind {
 #define EVENT_ENUM(NAME, name, handler) EVENT_##NAME,
@@ -87,9 +90,46 @@ struct event_queue {
     uint64_t order;
 };
 
+// A(NAME, name): what an ambush does when its message is about to leave.
+#define SIM_AMBUSHES(A)                                                                            \
+    A(LOSE, lose)                                                                                  \
+    A(STALL, stall)                                                                                \
+    A(REPEAT, repeat)                                                                              \
+    A(KILL_BEFORE, kill_before)                                                                    \
+    A(KILL_SENDER, kill_sender)                                                                    \
+    A(KILL_RECEIVER, kill_receiver)                                                                \
+    A(POWER_BEFORE, power_before)                                                                  \
+    A(POWER_SENDER, power_sender)                                                                  \
+    A(POWER_RECEIVER, power_receiver)                                                              \
+    A(ISOLATE_SENDER, isolate_sender)                                                              \
+    A(ISOLATE_PAIR, isolate_pair)                                                                  \
+    A(ISOLATE_RECEIVER, isolate_receiver)                                                          \
+    A(HANG_SENDER, hang_sender)                                                                    \
+    A(HANG_RECEIVER, hang_receiver)                                                                \
+    A(PAUSE_SENDER, pause_sender)                                                                  \
+    A(PAUSE_RECEIVER, pause_receiver)                                                              \
+    A(TRANSFER, transfer)
+
+enum ambush_action {
+#define AMBUSH_ENUM(NAME, name) AMBUSH_##NAME,
+    SIM_AMBUSHES(AMBUSH_ENUM)
+#undef AMBUSH_ENUM
+        AMBUSH_COUNT
+};
+const char *ambush_name(enum ambush_action action);
+
+enum { AMBUSHES_MAX = 4 };
+
+struct ambush {
+    uint8_t type;   // of the message, 0: not laid
+    uint8_t action; // enum ambush_action
+    uint32_t skip;  // messages that pass before
+};
+
 // What a seed is made of: limits and how much of each fault. Chances per million.
 struct swarm {
     size_t nodes;
+    size_t voters; // the first of the nodes; the others are learners
     size_t clients;
     size_t keys;
     uint64_t faults_ns; // until faults end
@@ -110,9 +150,14 @@ struct swarm {
     uint64_t flush_ns; // mean duration of a flush
     uint32_t slow_flush;
     uint64_t apply_ns;
+    uint64_t bulk_ns;           // mean delay of what the bulk thread sends
+    uint32_t probes;            // chance that a write's answer is followed by reads elsewhere
+    uint32_t floods;            // bursts of commands at one node
+    struct ambush last_blow;    // ends the faults
+    uint64_t work_ns;           // clients go on so long after faults ended
     uint32_t checkpoints;       // chance at each look of the bulk thread
     uint64_t fault_interval_ns; // mean; 0: no faults
-    uint32_t fault_weights[16]; // by enum fault_kind
+    uint32_t fault_weights[20]; // by enum fault_kind
     uint64_t power_interval_ns; // power mode
 };
 
@@ -137,6 +182,12 @@ struct oracle;
     N(CLOCK_JUMPS, clock_jumps)                                                                    \
     N(PARTITIONS, partitions)                                                                      \
     N(RESETS, connection_resets)                                                                   \
+    N(STALLS, stalled_links)                                                                       \
+    N(AMBUSHES, ambushes)                                                                          \
+    N(SPRUNG, ambushes_sprung)                                                                     \
+    N(FLOODS, floods)                                                                              \
+    N(PROBES, probes)                                                                              \
+    N(TRANSFERS, transfers)                                                                        \
     N(SLOW_FLUSHES, slow_flushes)                                                                  \
     N(DISK_FAILURES, disk_failures)                                                                \
     N(DISK_FULL, disk_full)                                                                        \
@@ -166,11 +217,14 @@ struct world {
     uint64_t seed;
     struct swarm swarm;
     uint64_t now_ns;
+    uint32_t instant_events; // so far at now_ns
     struct event_queue queue;
     struct node *nodes; // swarm.nodes of them
     struct network *network;
     struct workload *workload;
     struct oracle *oracle;
+    struct ambush ambushes[AMBUSHES_MAX];
+    bool calm;          // the last blow was struck
     bool healing;       // faults are over
     bool in_part;       // only the core is healed
     bool whole_core;    // ... and has no link to the rest, so all of it must converge

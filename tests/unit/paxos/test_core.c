@@ -380,6 +380,32 @@ static void later_sync_replaces_an_undecided_tail(void **state)
     paxos_free(paxos);
 }
 
+static void only_voter_beside_learners_keeps_the_leadership(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_config config = {.node = 1,
+                                  .epoch = 1,
+                                  .voters = {1},
+                                  .voter_count = 1,
+                                  .learners = {2},
+                                  .learner_count = 1,
+                                  .heartbeat_us = 100000,
+                                  .retransmit_us = 100000};
+
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos_new(&config);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    while (fixture->output->record_count == 0) {
+        fixture->now_us = fixture->output->deadline_us;
+        step(fixture, (struct paxos_input){.type = PAXOS_TICK});
+    }
+    persisted(fixture, 1);
+    persisted(fixture, 2);
+    applied(fixture, 1);
+    step(fixture, (struct paxos_input){.type = PAXOS_TRANSFER});
+    assert_int_equal(propose(fixture, "a"), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -402,6 +428,7 @@ int main(void)
         TEST(recovery_refuses_a_journal_that_starts_behind_the_checkpoint),
         TEST(recovery_takes_over_from_a_checkpoint),
         TEST(later_sync_replaces_an_undecided_tail),
+        TEST(only_voter_beside_learners_keeps_the_leadership),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
