@@ -127,8 +127,11 @@ void paxos__on_fetch(struct paxos *paxos, const struct paxos_message *message)
 
 // ---- Phase 2 -------------------------------------------------------------------------------------
 
+// What was durable before an INSTALL that is not is told with the INSTALL.
 static void send_accepted(struct paxos *paxos)
 {
+    if (!paxos_log_knows(&paxos->log, paxos->durable))
+        return;
     struct paxos_message *message =
         paxos__message(paxos, paxos->promised.node, MESSAGE_ACCEPTED, paxos->promised);
 

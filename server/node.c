@@ -32,7 +32,8 @@ enum {
     STALL_HEARTBEATS = 10,
     SILENCE_HEARTBEATS = 10,
     SILENCE_MIN_MS = 1000,
-    TRANSFER_SILENCE_MS = 1000, // after which a range of a checkpoint is asked for again
+    TRANSFER_ENTRIES_MAX = 200000, // further behind a checkpoint is quicker
+    TRANSFER_SILENCE_MS = 1000,    // after which a range of a checkpoint is asked for again
 };
 
 struct node {
@@ -518,6 +519,7 @@ static void start_courier(struct node *node)
                                          .identity = &node->identity,
                                          .journal = node->journal,
                                          .epoch = 1,
+                                         .entries_max = TRANSFER_ENTRIES_MAX,
                                          .silence_ns = TRANSFER_SILENCE_MS * 1000000ull,
                                          .reserve_bytes = node->options->disk_reserve_bytes};
     struct transfer_ports ports = {.context = node,

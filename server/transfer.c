@@ -183,12 +183,20 @@ static enum error send_offer(struct transfer *transfer, struct outgoing *outgoin
     if (error != ERROR_OK)
         return error;
     if (outgoing->offered != slot)
-        log_write(LOG_INFO, "a peer is behind what the journal holds and is offered a checkpoint",
+        log_write(LOG_INFO, "a peer is far behind and is offered a checkpoint",
                   "peer=%u from=%" PRIu64 " slot=%" PRIu64 " bytes=%" PRIu64,
                   (unsigned)outgoing->node, from, slot, frame.file.bytes);
     outgoing->offered = slot;
     send_frame(transfer, outgoing->node, &frame);
     return ERROR_OK;
+}
+
+// Replaying very many entries takes longer than loading the state that they have made.
+static bool is_far_behind(const struct transfer *transfer, paxos_slot from)
+{
+    uint64_t most = transfer->settings.entries_max;
+
+    return most > 0 && transfer->ports.newest_checkpoint(transfer->ports.context) >= from + most;
 }
 
 enum error transfer_lagging(struct transfer *transfer, uint16_t to, paxos_slot from,
@@ -199,7 +207,9 @@ enum error transfer_lagging(struct transfer *transfer, uint16_t to, paxos_slot f
     if (from == 0 || from > executed)
         return ERROR_OK;
     struct outgoing *outgoing = outgoing_of(transfer, to);
-    enum error error = load_entries(transfer, outgoing, from, executed, &index);
+    enum error error = is_far_behind(transfer, from)
+                           ? ERROR_MISSING
+                           : load_entries(transfer, outgoing, from, executed, &index);
     if (error == ERROR_MISSING)
         return send_offer(transfer, outgoing, from, ballot);
     if (error != ERROR_OK)

@@ -35,6 +35,9 @@ struct transfer_settings {
     const struct identity *identity; // borrowed
     struct journal *journal;
     uint64_t epoch;
+    uint64_t
+        entries_max; // a peer that is further behind the newest checkpoint is given that, though
+                     // the journal reaches back; 0: no limit
     uint64_t silence_ns;    // after which a range is asked for again
     uint64_t reserve_bytes; // of the disk's free space, which no checkpoint of another node may use
 };

@@ -10,6 +10,7 @@
 
 struct job {
     struct fifo_link link;
+    paxos_slot install; // load this checkpoint; 0: execute the entry
     struct entry entry;
 };
 
@@ -37,13 +38,27 @@ static void schedule(struct node *node)
 
 void apply_entry(struct node *node, const struct entry *entry)
 {
-    struct job *job = memory_alloc(sizeof *job);
+    struct job *job = memory_zalloc(sizeof *job);
 
     oracle_executing(node, entry);
     job->entry = *entry;
     blob_ref(entry->value);
     fifo_push(&node->apply.jobs, &job->link);
     schedule(node);
+}
+
+void apply_install(struct node *node, paxos_slot slot)
+{
+    struct job *job = memory_zalloc(sizeof *job);
+
+    job->install = slot;
+    fifo_push(&node->apply.jobs, &job->link);
+    schedule(node);
+}
+
+static struct job *first_job(const struct node *node)
+{
+    return CONTAINER_OF(node->apply.jobs.head, struct job, link);
 }
 
 static void keep_outcome(void *context, const struct origin *origin, struct blob *result)
@@ -54,8 +69,7 @@ static void keep_outcome(void *context, const struct origin *origin, struct blob
         return;
     if (outcomes->count == outcomes->capacity) {
         outcomes->capacity = outcomes->capacity * 2 + 16;
-        outcomes->all =
-            memory_realloc(outcomes->all, outcomes->capacity * sizeof *outcomes->all);
+        outcomes->all = memory_realloc(outcomes->all, outcomes->capacity * sizeof *outcomes->all);
     }
     outcomes->hash = hash64(result->data, result->length, outcomes->hash);
     outcomes->all[outcomes->count++] =
@@ -87,6 +101,59 @@ static void hand_out(struct node *node, struct outcomes *outcomes)
     free(outcomes->all);
 }
 
+static void executed(struct node *node, paxos_slot slot)
+{
+    world_schedule(
+        node->world, choose_delay(choices_of(node->world), 20 * MICROSECOND_NS),
+        (struct event){.kind = EVENT_APPLIED, .node = node->index, .run = node->run, .a = slot});
+    schedule(node);
+}
+
+// Opens a state and loads the checkpoint into it. NULL: the disk failed, or what it says was damaged.
+static struct state *load(struct node *node, paxos_slot slot)
+{
+    struct checkpoint_info info;
+    struct failure failure = {0};
+    struct state *state;
+
+    ASSERT(state_open("", 0, &state, &failure) == ERROR_OK);
+    enum error error = checkpoint_load(node->disk, &node->identity, slot, state, &info, &failure);
+    if (error == ERROR_OK)
+        return state;
+    state_close(state);
+    if (!node->damaged)
+        world_fail(node->world, SIM_CORRECTNESS, "installs", "node %u: %s", node->id, failure.text);
+    return NULL;
+}
+
+static void install(struct node *node)
+{
+    struct job *job = first_job(node);
+    paxos_slot slot = job->install;
+    struct view *view;
+    uint64_t next;
+
+    fifo_pop(&node->apply.jobs);
+    free(job);
+    struct state *state = load(node, slot);
+    if (state == NULL) {
+        node_fatal(node, ERROR_CORRUPT);
+        return;
+    }
+    state_close(node->state);
+    node->state = state;
+    ASSERT(view_open(state, &view) == ERROR_OK);
+    oracle_position(node, view_position(view));
+    ASSERT(view_origin(view, node->id, node->identity.boot_count, &next) == ERROR_OK);
+    view_close(view);
+    replica_installed(node->replica, next);
+    enum error error = bulk_installed(node, slot);
+    if (error != ERROR_OK)
+        node_fatal(node, error);
+    else
+        executed(node, slot);
+}
+
 void apply_on_run(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
@@ -95,15 +162,17 @@ void apply_on_run(struct world *world, struct event *event)
     paxos_slot slot = 0;
 
     node->apply.scheduled = false;
+    if (first_job(node)->install != 0) {
+        install(node);
+        return;
+    }
     ASSERT(state_begin(node->state) == ERROR_OK);
-    for (uint32_t i = 0; i < most && !fifo_empty(&node->apply.jobs); i++)
+    for (uint32_t i = 0;
+         i < most && !fifo_empty(&node->apply.jobs) && first_job(node)->install == 0; i++)
         slot = execute_one(node, &outcomes);
     ASSERT(state_commit(node->state) == ERROR_OK);
     hand_out(node, &outcomes);
-    world_schedule(
-        world, choose_delay(choices_of(world), 20 * MICROSECOND_NS),
-        (struct event){.kind = EVENT_APPLIED, .node = node->index, .run = node->run, .a = slot});
-    schedule(node);
+    executed(node, slot);
 }
 
 void apply_on_applied(struct world *world, struct event *event)
@@ -124,7 +193,7 @@ void apply_abandon(struct node *node)
 
     while ((link = fifo_pop(&node->apply.jobs)) != NULL) {
         struct job *job = CONTAINER_OF(link, struct job, link);
-        blob_unref(job->entry.value);
+        blob_unref(job->entry.value); // NULL for a checkpoint
         free(job);
     }
     node->apply.scheduled = false;

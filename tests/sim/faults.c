@@ -80,11 +80,15 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
     swarm->segment_bytes = (512u << 10) << choose(choices, 2);
+    if (world->mode != MODE_QUIET && choose(choices, 2) == 0)
+        swarm->entries_max = 1 + choose(choices, 40);
     swarm->think_ns = choose_between(choices, 1, 100) * MILLISECOND_NS;
     swarm->patience_ns = choose_between(choices, 200, 3000) * MILLISECOND_NS;
     swarm->delay_least_ns = choose_between(choices, 20, 1000) * MICROSECOND_NS;
-    swarm->delay_ns = choose_between(choices, 10, longest_delays_us[choose(choices, 4)]) * MICROSECOND_NS;
-    swarm->bulk_ns = choose_between(choices, 1, longest_bulk_ms[choose(choices, 3)]) * MILLISECOND_NS;
+    swarm->delay_ns =
+        choose_between(choices, 10, longest_delays_us[choose(choices, 4)]) * MICROSECOND_NS;
+    swarm->bulk_ns =
+        choose_between(choices, 1, longest_bulk_ms[choose(choices, 3)]) * MILLISECOND_NS;
     swarm->probes = sometimes(world, 500000);
     swarm->work_ns = choose(choices, 3) == 2 ? 0 : SECOND_NS;
     swarm->flush_ns = choose_between(choices, 20, 3000) * MICROSECOND_NS;

@@ -7,6 +7,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/apply.c \
 	tests/sim/bulk.c \
 	tests/sim/choice.c tests/sim/choice.h \
+	tests/sim/courier.c \
 	tests/sim/faults.c tests/sim/faults.h \
 	tests/sim/flush.c \
 	tests/sim/machine.c tests/sim/machine.h \

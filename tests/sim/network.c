@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "server/forward.h"
 
 struct packet {
     uint16_t from; // index
@@ -25,7 +26,8 @@ struct network {
     uint32_t known_run[NODES_MAX][NODES_MAX];  // [receiver][sender]: newest run heard of
     uint64_t last_ns[NODES_MAX][NODES_MAX];    // when the last packet arrives
     uint64_t stall_ns[NODES_MAX][NODES_MAX];   // nothing arrives before
-    uint64_t repeat_ns[NODES_MAX][NODES_MAX];  // when the next packet arrives once more; 0: it does not
+    uint64_t repeat_ns[NODES_MAX]
+                      [NODES_MAX]; // when the next packet arrives once more; 0: it does not
 };
 
 void network_make(struct world *world)
@@ -78,11 +80,10 @@ static void dispatch(struct world *world, const struct packet *packet, uint64_t 
         copy->bytes[at] = (uint8_t)(copy->bytes[at] ^ (1u << choose(&world->choices, 8)));
         world_count(world, COUNT_CORRUPTED);
     }
-    world_schedule(world, at_ns - world->now_ns,
-                   (struct event){.kind = EVENT_DELIVER,
-                                  .node = packet->to,
-                                  .run = packet->to_run,
-                                  .data = copy});
+    world_schedule(
+        world, at_ns - world->now_ns,
+        (struct event){
+            .kind = EVENT_DELIVER, .node = packet->to, .run = packet->to_run, .data = copy});
 }
 
 // The same packet again: soon, much later, or when somebody asked for it.
@@ -145,8 +146,11 @@ void network_deliver(struct world *world, struct event *event)
         return;
     }
     *known_run = packet->from_run;
-    replica_receive(node->replica, (uint16_t)(packet->from + 1), packet->bytes, packet->length,
-                    node_time(node));
+    if (packet->length > 0 && packet->bytes[0] >= FRAME_OFFER && packet->bytes[0] <= FRAME_RANGE)
+        courier_receive(node, (uint16_t)(packet->from + 1), packet->bytes, packet->length);
+    else
+        replica_receive(node->replica, (uint16_t)(packet->from + 1), packet->bytes, packet->length,
+                        node_time(node));
     node_stepped(node);
     node_wake(node);
 }

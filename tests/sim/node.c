@@ -77,7 +77,8 @@ static void look(struct node *node)
 
     replica_status(node->replica, &node->status);
     log_change(node, &before);
-    for (paxos_slot slot = before.decided + 1; slot <= node->status.decided; slot++)
+    paxos_slot seen = before.decided > node->begun_anew ? before.decided : node->begun_anew;
+    for (paxos_slot slot = seen + 1; slot <= node->status.decided; slot++)
         oracle_decided(node, paxos_entry(node->paxos, slot));
 }
 
@@ -99,6 +100,14 @@ static void port_apply(void *context, const struct entry *entry)
         return;
     look(node);
     apply_entry(node, entry);
+}
+
+static void port_install(void *context, paxos_slot slot)
+{
+    struct node *node = context;
+
+    if (!node->dying)
+        apply_install(node, slot);
 }
 
 static void port_send(void *context, uint16_t to, const void *data, size_t length)
@@ -135,7 +144,7 @@ static void port_catch_up(void *context, uint16_t to, paxos_slot from)
     struct node *node = context;
 
     if (!node->dying)
-        bulk_request(node, to, from);
+        courier_lagging(node, to, from);
 }
 
 static void port_fault(void *context, enum paxos_fault fault)
@@ -281,6 +290,7 @@ static void plug_in(struct node *node, const struct recovery_result *result)
     struct replica_ports ports = {.context = node,
                                   .persist = port_persist,
                                   .apply = port_apply,
+                                  .install = port_install,
                                   .send = port_send,
                                   .catch_up = port_catch_up,
                                   .fault = port_fault};
@@ -380,6 +390,7 @@ void node_start(struct node *node)
     oracle_recovered(node);
     look_at_position(node);
     bulk_start(node);
+    courier_start(node);
     replica_start(node->replica, node_time(node));
     node_stepped(node);
     world_log(node->world, node, "started: applied=%" PRIu64 " last=%" PRIu64, node->status.applied,
@@ -408,6 +419,7 @@ void node_restart_later(struct node *node, uint64_t delay_ns)
 static void end_process(struct node *node)
 {
     node->dying = true;
+    courier_stop(node);
     replica_free(node->replica);
     node->replica = NULL;
     flush_abandon(node);

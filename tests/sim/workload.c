@@ -408,8 +408,7 @@ static struct node *choose_deposed(struct world *world)
     for (size_t i = 0; i < world->swarm.nodes; i++) {
         struct node *node = &world->nodes[i];
         if (node->status.role == PAXOS_LEADER &&
-            (deposed == NULL ||
-             ballot_compare(node->status.ballot, deposed->status.ballot) < 0))
+            (deposed == NULL || ballot_compare(node->status.ballot, deposed->status.ballot) < 0))
             deposed = node;
     }
     return deposed != NULL && choose(&world->choices, 2) == 1 ? deposed : choose_node(world);
@@ -444,9 +443,9 @@ void workload_on_flood(struct world *world, struct event *event)
     make_write(world, operation);
     client->at = &world->nodes[event->a];
     send(world, client);
-    world_schedule(world, FLOOD_NS,
-                   (struct event){
-                       .kind = EVENT_FLOOD, .node = NOBODY, .a = event->a, .b = event->b - 1});
+    world_schedule(
+        world, FLOOD_NS,
+        (struct event){.kind = EVENT_FLOOD, .node = NOBODY, .a = event->a, .b = event->b - 1});
 }
 
 // ---- Life --------------------------------------------------------------------------------------
@@ -456,8 +455,7 @@ void workload_make(struct world *world)
     struct workload *workload = memory_zalloc(sizeof *workload);
 
     world->workload = workload;
-    workload->clients =
-        memory_zalloc((world->swarm.clients + SPARES) * sizeof *workload->clients);
+    workload->clients = memory_zalloc((world->swarm.clients + SPARES) * sizeof *workload->clients);
     for (uint32_t i = 0; i < world->swarm.clients + SPARES; i++) {
         workload->clients[i].index = i;
         workload->clients[i].spare = i >= world->swarm.clients;

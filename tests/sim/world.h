@@ -55,7 +55,9 @@ const char *sim_mode_name(enum sim_mode mode);
     E(APPLY, apply, apply_on_run)               /* the apply thread executes a run */              \
     E(APPLIED, applied, apply_on_applied)       /* a: slot */                                      \
     E(BULK, bulk, bulk_on_check)                /* the bulk thread looks around */                 \
-    E(CATCH_UP, catch_up, bulk_on_catch_up)     /* a: node id, b: slot */                          \
+    E(CATCH_UP, catch_up, courier_on_catch_up)  /* data: struct errand */                          \
+    E(TRANSFER, transfer, courier_on_transfer)  /* data: struct errand */                          \
+    E(INSTALL, install, courier_on_install)     /* data: struct paxos_install */                   \
     E(START, start, node_on_start)              /* the process is started again */                 \
     E(CLIENT, client, workload_on_client)       /* a: client */                                    \
     E(FAULT, fault, faults_on_due)              /* the next fault */                               \
@@ -137,6 +139,7 @@ struct swarm {
     uint32_t retain;
     uint64_t heartbeat_us;
     uint64_t retransmit_us;
+    uint64_t entries_max; // behind a checkpoint; 0: no limit
     uint32_t segment_bytes;
     uint64_t think_ns;    // mean pause of a client
     uint64_t patience_ns; // deadline of a request
@@ -195,6 +198,7 @@ struct oracle;
     N(REFUSED_STARTS, refused_starts)                                                              \
     N(CHECKPOINTS, checkpoints)                                                                    \
     N(LEARNS, learns)                                                                              \
+    N(INSTALLS, checkpoints_installed)                                                             \
     N(CAMPAIGNS, campaigns)                                                                        \
     N(LEADERS, leaders)                                                                            \
     N(SLOTS, slots_decided)                                                                        \
