@@ -502,7 +502,9 @@ bool session_receive(struct session *session, const void *data, size_t length)
     ssize_t done = nghttp2_session_mem_recv(session->h2, data, length);
 
     if (done < 0 && session->problem == NULL)
-        session->problem = nghttp2_strerror((int)done);
+        session->problem = done == NGHTTP2_ERR_BAD_CLIENT_MAGIC
+                               ? "it does not speak HTTP/2, or uses TLS where this node does not"
+                               : nghttp2_strerror((int)done);
     if (done < 0)
         return false;
     if (session->budget < 0) {

@@ -161,7 +161,8 @@ void stranger_await_end(struct stranger *stranger)
 static bool has_text(struct stranger *stranger, const char *text)
 {
     stranger_listen(stranger);
-    return memmem(stranger->in.data, stranger->in.length, text, strlen(text)) != NULL;
+    return stranger->in.length > 0 &&
+           memmem(stranger->in.data, stranger->in.length, text, strlen(text)) != NULL;
 }
 
 void stranger_await_text(struct stranger *stranger, const char *text)
