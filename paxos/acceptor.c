@@ -298,9 +298,20 @@ void paxos__on_decide(struct paxos *paxos, const struct paxos_message *message)
 
 // ---- Learning what was decided without us ----------------------------------------------------------
 
+// Who learns what is decided promises the ballot in which the sender knows it: else a stale candidate
+// could still collect promises from nodes that know later decisions. False if it was promised before.
+static bool promise_what_is_learned(struct paxos *paxos, const struct paxos_message *message)
+{
+    if (!ballot_less(paxos->promised, message->ballot))
+        return false;
+    paxos__step_down(paxos);
+    paxos->promised = message->ballot;
+    paxos->leader = 0;
+    return true;
+}
+
 // Appends decided entries from index on; what contradicts them was never decided and goes in the same
-// unit. log_ballot stays, and promised rises to the ballot in which the sender knows it: else a stale
-// candidate could still collect promises from nodes that know later decisions.
+// unit. log_ballot stays.
 static void learn_from(struct paxos *paxos, const struct paxos_message *message, uint32_t index)
 {
     paxos_slot keep = message->slot + index;
@@ -310,12 +321,7 @@ static void learn_from(struct paxos *paxos, const struct paxos_message *message,
     if (count > paxos__room(paxos) + (size_t)(paxos->log.last - keep))
         count = paxos__room(paxos) + (size_t)(paxos->log.last - keep);
     paxos__truncate(paxos, keep);
-    if (ballot_less(paxos->promised, message->ballot)) {
-        if (paxos->role != PAXOS_FOLLOWER)
-            paxos__step_down(paxos);
-        paxos->promised = message->ballot;
-        paxos->leader = 0;
-    }
+    promise_what_is_learned(paxos, message);
     struct paxos_record *learn = paxos__record(paxos, RECORD_LEARN);
     learn->ballot = message->ballot;
     learn->slot = keep;
@@ -350,9 +356,12 @@ void paxos__on_learn(struct paxos *paxos, const struct paxos_message *message)
         paxos__fault(paxos, PAXOS_HISTORY_DIFFERS);
         return;
     }
+    if (!paxos__may_persist(paxos))
+        return;
     paxos__learn_decided(paxos, message->slot + same);
-    if (same < message->entry_count && (differs || paxos__room(paxos) > 0) &&
-        paxos__may_persist(paxos))
+    if (same < message->entry_count && (differs || paxos__room(paxos) > 0))
         learn_from(paxos, message, same);
+    else if (promise_what_is_learned(paxos, message))
+        paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;
     paxos__request_prepare(paxos, message->from);
 }

@@ -149,12 +149,13 @@ void paxos__learn_decided(struct paxos *paxos, paxos_slot slot)
         paxos->decided = slot;
 }
 
-// Hands out what is decided, durable and not yet handed out.
+// Hands out what is decided, durable and not yet handed out. What is executed may be in a checkpoint at
+// once, so the promise of the ballot in which it is known must be durable before: see LEARN.
 static void execute(struct paxos *paxos)
 {
     paxos_slot to = paxos->decided < paxos->durable ? paxos->decided : paxos->durable;
 
-    if (to <= paxos->applying)
+    if (to <= paxos->applying || ballot_less(paxos->durable_promise, paxos->promised))
         return;
     paxos->output->apply_from = paxos->applying + 1;
     paxos->output->apply_to = to;
