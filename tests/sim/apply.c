@@ -54,8 +54,7 @@ static void keep_outcome(void *context, const struct origin *origin, struct blob
         return;
     if (outcomes->count == outcomes->capacity) {
         outcomes->capacity = outcomes->capacity * 2 + 16;
-        outcomes->all =
-            memory_realloc(outcomes->all, outcomes->capacity * sizeof *outcomes->all);
+        outcomes->all = memory_realloc(outcomes->all, outcomes->capacity * sizeof *outcomes->all);
     }
     outcomes->hash = hash64(result->data, result->length, outcomes->hash);
     outcomes->all[outcomes->count++] =

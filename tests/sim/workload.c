@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
 enum {
@@ -400,21 +401,6 @@ static struct client *idle_spare(struct world *world)
     return NULL;
 }
 
-// Somebody who may not know that another leads: the best place for a stale read.
-static struct node *choose_deposed(struct world *world)
-{
-    struct node *deposed = NULL;
-
-    for (size_t i = 0; i < world->swarm.nodes; i++) {
-        struct node *node = &world->nodes[i];
-        if (node->status.role == PAXOS_LEADER &&
-            (deposed == NULL ||
-             ballot_compare(node->status.ballot, deposed->status.ballot) < 0))
-            deposed = node;
-    }
-    return deposed != NULL && choose(&world->choices, 2) == 1 ? deposed : choose_node(world);
-}
-
 // A write was just answered: others read the same znode elsewhere and must see it.
 static void probe(struct world *world, uint32_t key)
 {
@@ -428,7 +414,9 @@ static void probe(struct world *world, uint32_t key)
         struct operation *operation = add_operation(world, client);
         operation->read = true;
         operation->key = key;
-        client->at = choose_deposed(world);
+        client->at = choose(&world->choices, 2) == 1 ? node_deposed(world) : NULL;
+        if (client->at != NULL && choose_chance(&world->choices, world->swarm.replays))
+            network_replay(world, client->at->index);
         client_later(world, client, MILLISECOND_NS);
     }
 }
@@ -444,9 +432,9 @@ void workload_on_flood(struct world *world, struct event *event)
     make_write(world, operation);
     client->at = &world->nodes[event->a];
     send(world, client);
-    world_schedule(world, FLOOD_NS,
-                   (struct event){
-                       .kind = EVENT_FLOOD, .node = NOBODY, .a = event->a, .b = event->b - 1});
+    world_schedule(
+        world, FLOOD_NS,
+        (struct event){.kind = EVENT_FLOOD, .node = NOBODY, .a = event->a, .b = event->b - 1});
 }
 
 // ---- Life --------------------------------------------------------------------------------------
@@ -456,8 +444,7 @@ void workload_make(struct world *world)
     struct workload *workload = memory_zalloc(sizeof *workload);
 
     world->workload = workload;
-    workload->clients =
-        memory_zalloc((world->swarm.clients + SPARES) * sizeof *workload->clients);
+    workload->clients = memory_zalloc((world->swarm.clients + SPARES) * sizeof *workload->clients);
     for (uint32_t i = 0; i < world->swarm.clients + SPARES; i++) {
         workload->clients[i].index = i;
         workload->clients[i].spare = i >= world->swarm.clients;

@@ -15,8 +15,8 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/workload.h"
 
-#define CONVERGE_NS    (60 * SECOND_NS)      // all must be done so long after that
-#define LOOK_NS        (20 * MILLISECOND_NS) // how often convergence is looked at
+#define CONVERGE_NS (60 * SECOND_NS)      // all must be done so long after that
+#define LOOK_NS     (20 * MILLISECOND_NS) // how often convergence is looked at
 
 enum {
     REGISTERS_EVERY = 4,     // seeds: the search for an order is slow
