@@ -28,10 +28,11 @@ struct change {
     uint8_t kind;     // enum change_kind
     const char *path; // of the znode, not NUL-terminated
     size_t path_length;
-    struct stat_fields stat;   // after the change; of the node as it was for DELETED
-    struct stat_fields parent; // the parent's after it (pzxid and cversion have moved), CREATED, DELETED
+    struct stat_fields stat; // after the change; of the node as it was for DELETED
+    struct stat_fields
+        parent; // the parent's after it (pzxid and cversion have moved), CREATED, DELETED
     bool null_data;
-    bool data_left_out; // longer than HISTORY_DATA_MAX: read the node, or give up the exact value
+    bool data_left_out;  // longer than HISTORY_DATA_MAX: read the node, or give up the exact value
     const uint8_t *data; // that this change wrote; CREATED, CHANGED
     size_t data_length;
     bool last; // of its zxid
