@@ -203,7 +203,7 @@ class Cluster:
             call()
         for node in self:
             if node.alive():
-                node.process.kill()
+                node.send(signal.SIGKILL)
                 node.process.wait()
         self.network.close()
 
