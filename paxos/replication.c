@@ -273,10 +273,10 @@ void paxos__on_accepted(struct paxos *paxos, const struct paxos_message *message
 
 // ---- Handing over, sending again -------------------------------------------------------------------
 
-// Proposals stop; the first voter that is level is told to campaign.
+// Proposals stop; the first voter that is level is told to campaign. Learners cannot be.
 void paxos__transfer(struct paxos *paxos)
 {
-    if (paxos->role != PAXOS_LEADER || paxos->peer_count == 0)
+    if (paxos->role != PAXOS_LEADER || paxos->config.voter_count == 1)
         return;
     paxos->transferring = true;
     for (size_t i = 0; i < paxos->peer_count; i++) {

@@ -26,13 +26,14 @@ int ballot_compare(struct ballot a, struct ballot b);
 enum {
     PAXOS_VOTERS_MAX = 7,
     PAXOS_LEARNERS_MAX = 5,
+    PAXOS_NODES_MAX = PAXOS_VOTERS_MAX + PAXOS_LEARNERS_MAX,
     PAXOS_WINDOW = 1024,             // most slots above the applied one
     PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
     PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
 };
 
-// A voter of the cluster, as fixed at genesis, and the newest run of it that this node has met.
-struct member {
+// A node of the cluster, as fixed at genesis, and the newest run of it that this node has met.
+struct cluster_member {
     uint16_t node;
     uint8_t incarnation[16];
     uint64_t boot; // highest boot_count met; 0: none yet
@@ -42,13 +43,13 @@ struct member {
 // Who a disk belongs to. A formatted disk keeps incarnation, and from genesis on cluster, node and
 // members, for life; a blank one is another acceptor and gets another incarnation.
 struct identity {
-    uint8_t cluster[16];                     // random, made at genesis; zero before
-    uint8_t incarnation[16];                 // random, made when the disk is formatted
-    uint16_t node;                           // 1..65535
-    uint64_t boot_count;                     // +1, durable, at each start before anything is sent
-    bool journal_made;                       // a journal exists: from now on its absence is a loss
-    size_t member_count;                     // 0 before genesis
-    struct member members[PAXOS_VOTERS_MAX]; // in ascending order of node; this node is one
+    uint8_t cluster[16];     // random, made at genesis; zero before
+    uint8_t incarnation[16]; // random, made when the disk is formatted
+    uint16_t node;           // 1..65535
+    uint64_t boot_count;     // +1, durable, at each start before anything is sent
+    bool journal_made;       // a journal exists: from now on its absence is a loss
+    size_t member_count;     // 0 before genesis
+    struct cluster_member members[PAXOS_NODES_MAX]; // in ascending order of node; this node is one
 };
 
 enum entry_type {

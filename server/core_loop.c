@@ -262,6 +262,7 @@ static void send_reports(struct core_loop *loop)
 
     replica_status(loop->replica, &status);
     report.role = status.role;
+    report.serving = status.serving;
     report.ballot = status.ballot;
     report.applied = status.applied;
     report.confirmed = status.confirmed_us != 0 && status.confirmed_us <= now_us;
@@ -338,15 +339,15 @@ static struct core_loop_peer *peer_of(struct core_loop *loop, uint16_t node)
         if (loop->peers[i].node == node)
             return &loop->peers[i];
     }
-    ASSERT(loop->peer_count < PAXOS_VOTERS_MAX);
-    loop->peers[loop->peer_count] = (struct core_loop_peer){.node = node};
-    return &loop->peers[loop->peer_count++];
+    return NULL;
 }
 
 void core_loop_report(struct core_loop *loop, uint16_t from, const struct report *report)
 {
     struct core_loop_peer *peer = peer_of(loop, from);
 
+    if (peer == NULL)
+        return;
     peer->report = *report;
     peer->heard_ns = clock_monotonic_ns();
     if (report->role == PAXOS_LEADER)
@@ -383,6 +384,14 @@ static void *run(void *argument)
     return NULL;
 }
 
+static void note_peers(struct core_loop *loop, const struct identity *identity)
+{
+    for (size_t i = 0; i < identity->member_count; i++) {
+        if (identity->members[i].node != identity->node)
+            loop->peers[loop->peer_count++].node = identity->members[i].node;
+    }
+}
+
 struct core_loop *core_loop_new(const struct core_loop_settings *settings,
                                 const struct core_loop_ports *ports)
 {
@@ -391,6 +400,7 @@ struct core_loop *core_loop_new(const struct core_loop_settings *settings,
     loop->settings = *settings;
     loop->ports = *ports;
     loop->healthy = true;
+    note_peers(loop, settings->identity);
     pthread_mutex_init(&loop->lock, NULL);
     pthread_cond_init(&loop->serves, NULL);
     int failed = uv_loop_init(&loop->uv);

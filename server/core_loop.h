@@ -10,6 +10,8 @@
 struct core_loop;
 
 struct core_loop_settings {
+    const struct identity
+        *identity; // whose other members are the peers; read by core_loop_new alone
     uint64_t
         stall_ns; // a disk or a loop that stands still for so long makes this node unfit to lead; 0: never
 };

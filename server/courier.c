@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The queue is short: what is dropped is asked for again.
 #include "server/courier.h"
 
 #include <pthread.h>

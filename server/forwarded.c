@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A plain bounded queue: order within a node is the order of its frames.
 #include "server/forwarded.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Whoever has the lowest id makes the cluster; the others wait to be given it.
 #include "server/founding.h"
 
 #include <string.h>

@@ -37,7 +37,7 @@ struct hello genesis_hello(const struct identity *identity, const struct peer_li
 
 static bool names(const struct identity *identity, const struct hello *hello)
 {
-    const struct member *member = identity_member(identity, hello->node);
+    const struct cluster_member *member = identity_member(identity, hello->node);
 
     return member != NULL &&
            memcmp(member->incarnation, hello->incarnation, sizeof hello->incarnation) == 0;
@@ -87,7 +87,7 @@ static void add_member(struct genesis *genesis, uint16_t node, const uint8_t *in
 
     for (; at > 0 && genesis->members[at - 1].node > node; at--)
         genesis->members[at] = genesis->members[at - 1];
-    genesis->members[at] = (struct member){.node = node};
+    genesis->members[at] = (struct cluster_member){.node = node};
     memcpy(genesis->members[at].incarnation, incarnation, sizeof genesis->members[at].incarnation);
 }
 
@@ -152,7 +152,8 @@ static bool decode(const void *data, size_t length, struct genesis *genesis)
     return reader_done(&reader);
 }
 
-static bool same_nodes(const struct member *members, size_t count, const struct peer_list *list)
+static bool same_nodes(const struct cluster_member *members, size_t count,
+                       const struct peer_list *list)
 {
     if (count != list->count)
         return false;
@@ -184,7 +185,7 @@ enum error genesis_decode(const void *data, size_t length, const struct identity
                        "the cluster was founded with another data directory of this node");
 }
 
-static void write_ids(struct buffer *into, const struct member *members, size_t count)
+static void write_ids(struct buffer *into, const struct cluster_member *members, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         buffer_printf(into, "%s%u", i > 0 ? "," : "", (unsigned)members[i].node);
@@ -194,7 +195,7 @@ static void write_ids(struct buffer *into, const struct member *members, size_t 
 enum error genesis_check_list(const struct identity *identity, const struct peer_list *list,
                               struct failure *failure)
 {
-    struct member listed[PAXOS_VOTERS_MAX] = {0};
+    struct cluster_member listed[PAXOS_VOTERS_MAX] = {0};
     struct buffer stored = {0}, given = {0};
     size_t count = list->count > 0 ? list->count : 1;
 

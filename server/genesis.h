@@ -17,7 +17,7 @@
 struct genesis {
     uint8_t cluster[16];
     size_t count;
-    struct member members[PAXOS_VOTERS_MAX]; // node and incarnation; ascending
+    struct cluster_member members[PAXOS_VOTERS_MAX]; // node and incarnation; ascending
 };
 
 enum genesis_verdict {

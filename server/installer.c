@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Two directories are used in turn, so that readers finish with the old tree in peace.
 #include "server/installer.h"
 
 #include <time.h>

@@ -18,7 +18,7 @@
 struct introduction {
     struct fifo_link link;
     uint64_t token;
-    struct member met;
+    struct cluster_member met;
     enum error error;
     struct failure failure;
 };
@@ -109,7 +109,7 @@ static void introduce(struct network *network, uint64_t token, const struct hell
 
     introduction->token = token;
     introduction->met =
-        (struct member){.node = hello->node, .boot = hello->boot, .run = hello->run};
+        (struct cluster_member){.node = hello->node, .boot = hello->boot, .run = hello->run};
     memcpy(introduction->met.incarnation, hello->incarnation, sizeof hello->incarnation);
     fifo_push(&network->introductions, &introduction->link);
     note_next(network);
@@ -117,7 +117,7 @@ static void introduce(struct network *network, uint64_t token, const struct hell
 
 static size_t member_index(const struct network *network, uint16_t node)
 {
-    const struct member *member = identity_member(network->identity, node);
+    const struct cluster_member *member = identity_member(network->identity, node);
 
     ASSERT(member != NULL);
     return (size_t)(member - network->identity->members);

@@ -32,7 +32,8 @@ enum {
     STALL_HEARTBEATS = 10,
     SILENCE_HEARTBEATS = 10,
     SILENCE_MIN_MS = 1000,
-    TRANSFER_SILENCE_MS = 1000, // after which a range of a checkpoint is asked for again
+    TRANSFER_ENTRIES_MAX = 200000, // further behind a checkpoint is quicker
+    TRANSFER_SILENCE_MS = 1000,    // after which a range of a checkpoint is asked for again
 };
 
 struct node {
@@ -425,7 +426,7 @@ static uint64_t silence_ms(const struct options *options)
 // A cluster of one is founded at once, a larger one when all its nodes have met.
 static enum error found(struct node *node, struct failure *failure)
 {
-    struct member self = {.node = node->identity.node};
+    struct cluster_member self = {.node = node->identity.node};
     uint8_t cluster[16];
     struct founding_settings settings = {.disk = node->disk,
                                          .list = &node->list,
@@ -518,6 +519,7 @@ static void start_courier(struct node *node)
                                          .identity = &node->identity,
                                          .journal = node->journal,
                                          .epoch = 1,
+                                         .entries_max = TRANSFER_ENTRIES_MAX,
                                          .silence_ns = TRANSFER_SILENCE_MS * 1000000ull,
                                          .reserve_bytes = node->options->disk_reserve_bytes};
     struct transfer_ports ports = {.context = node,
@@ -576,7 +578,8 @@ static enum error start_threads(struct node *node, const struct recovery_result 
     struct replica_settings settings = {.heartbeat_us = node->options->heartbeat_ms * 1000,
                                         .seed = random_u64()};
     struct core_loop_ports loop_ports = {.context = node, .tick = on_tick, .describe = describe};
-    struct core_loop_settings loop_settings = {.stall_ns = node->options->heartbeat_ms *
+    struct core_loop_settings loop_settings = {.identity = &node->identity,
+                                               .stall_ns = node->options->heartbeat_ms *
                                                            STALL_HEARTBEATS * 1000000};
 
     node->loop = core_loop_new(&loop_settings, &loop_ports);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A reason is a sentence for the operator: what is missing, and how much.
 #include "server/node_status.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Every mistake in the list is answered with a sentence; nothing is guessed.
 #include "server/peer_list.h"
 
 #include <errno.h>

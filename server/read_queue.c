@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One question to the leader serves all reads that came before it was asked.
 #include "server/read_queue.h"
 
 static struct replica_read *read_of(struct fifo_link *link)

@@ -115,10 +115,11 @@ static enum error replay_group_end(void *context, paxos_slot decided, struct fai
     return execute_decided(context, decided, failure);
 }
 
-// Loads the newest checkpoint that is whole. When none is, the journal must reach back to slot 1,
-// which paxos_recover_start checks.
-static enum error load_checkpoint(struct disk *disk, struct identity *identity, struct state *state,
-                                  struct recovery_result *result, struct failure *failure)
+// Loads the newest checkpoint below `below` that is whole. When none is, the journal must reach back to
+// slot 1, which paxos_recover_start checks.
+static enum error load_checkpoint(struct disk *disk, struct identity *identity, paxos_slot below,
+                                  struct state *state, struct recovery_result *result,
+                                  struct failure *failure)
 {
     paxos_slot slots[CHECKPOINTS_LOOKED_AT];
     size_t count;
@@ -128,6 +129,8 @@ static enum error load_checkpoint(struct disk *disk, struct identity *identity, 
         return failure_set(failure, error, "the checkpoints could not be listed");
     for (size_t i = 0; i < count; i++) {
         char quoted[LOG_QUOTED_MAX];
+        if (slots[i] >= below)
+            continue;
         error = checkpoint_load(disk, identity, slots[i], state, &result->checkpoint, failure);
         if (error == ERROR_OK) {
             result->older_checkpoint = i + 1 < count ? slots[i + 1] : 0;
@@ -170,24 +173,57 @@ static enum error replay_journal(struct disk *disk, struct identity *identity,
     return error;
 }
 
-enum error recovery_run(struct disk *disk, struct identity *identity,
-                        const struct recovery_settings *settings, struct state *state,
-                        struct recovery_result *result, struct failure *failure)
+static enum error try_below(struct disk *disk, struct identity *identity,
+                            const struct recovery_settings *settings, paxos_slot below,
+                            struct state *state, struct recovery_result *result,
+                            struct failure *failure)
 {
     struct paxos_config config = settings->config;
     uint32_t segment_bytes =
         settings->segment_bytes > 0 ? settings->segment_bytes : JOURNAL_SEGMENT_BYTES;
-    uint64_t started_ns = clock_monotonic_ns();
 
     config.node = identity->node;
     config.boot = identity->boot_count;
     *result = (struct recovery_result){.paxos = paxos_new(&config)};
-    enum error error = load_checkpoint(disk, identity, state, result, failure);
+    enum error error = load_checkpoint(disk, identity, below, state, result, failure);
     if (error == ERROR_OK)
         error = replay_journal(disk, identity, segment_bytes, state, result, failure);
+    if (error == ERROR_OK)
+        return ERROR_OK;
+    journal_close(result->journal);
+    paxos_free(result->paxos);
+    result->journal = NULL;
+    result->paxos = NULL;
+    return error;
+}
+
+// A checkpoint of another node becomes durable before the journal knows of it. If this process died in
+// between, the journal ends before it, or holds something undecided in its place: then the start goes on
+// from what there was before.
+static enum error start_without(struct disk *disk, struct identity *identity,
+                                const struct recovery_settings *settings, struct state *state,
+                                struct recovery_result *result, struct failure *failure)
+{
+    paxos_slot slot = result->checkpoint.position.applied;
+    enum error error = state_reset(state);
+
+    if (error != ERROR_OK)
+        return failure_set(failure, error, "the live tree could not be emptied");
+    log_write(LOG_WARNING, "a received checkpoint was not installed yet; starting without it",
+              "slot=%" PRIu64, slot);
+    return try_below(disk, identity, settings, slot, state, result, failure);
+}
+
+enum error recovery_run(struct disk *disk, struct identity *identity,
+                        const struct recovery_settings *settings, struct state *state,
+                        struct recovery_result *result, struct failure *failure)
+{
+    uint64_t started_ns = clock_monotonic_ns();
+    enum error error = try_below(disk, identity, settings, UINT64_MAX, state, result, failure);
+
+    if (error == ERROR_CORRUPT && result->checkpoint.received)
+        error = start_without(disk, identity, settings, state, result, failure);
     if (error != ERROR_OK) {
-        journal_close(result->journal);
-        paxos_free(result->paxos);
         *result = (struct recovery_result){0};
         return error;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The frame has a checksum of its own, like all of this directory.
 #include "server/report.h"
 
 #include "server/forward.h"

@@ -16,7 +16,7 @@ enum {
     LEARN_BYTES = 1 << 20, // values of one LEARN, but for the first
     IDLE_SECONDS = 5,      // after which what is kept for a peer is given back
     GIVE_UP_SILENCES = 8,  // without a range after which the giving peer is given up
-    PAUSE_SILENCES = 16,   // without taking an offer after a checkpoint could not be taken
+    PAUSE_SILENCES = 16,   // without taking an offer after a checkpoint was installed or refused
 };
 
 #define IDLE_NS (IDLE_SECONDS * UINT64_C(1000000000))
@@ -49,7 +49,8 @@ struct transfer {
     uint64_t now_ns; // as last heard
     struct outgoing outgoing[PEERS_MAX];
     struct incoming incoming;
-    paxos_slot installed;    // newest checkpoint that was handed to the port
+    struct checkpoint_info received; // handed to the port last, slot 0 = none
+    struct ballot received_ballot;
     uint64_t pause_until_ns; // no offer is taken before
     uint64_t malformed;
     struct buffer frame; // scratch
@@ -182,12 +183,20 @@ static enum error send_offer(struct transfer *transfer, struct outgoing *outgoin
     if (error != ERROR_OK)
         return error;
     if (outgoing->offered != slot)
-        log_write(LOG_INFO, "a peer is behind what the journal holds and is offered a checkpoint",
+        log_write(LOG_INFO, "a peer is far behind and is offered a checkpoint",
                   "peer=%u from=%" PRIu64 " slot=%" PRIu64 " bytes=%" PRIu64,
                   (unsigned)outgoing->node, from, slot, frame.file.bytes);
     outgoing->offered = slot;
     send_frame(transfer, outgoing->node, &frame);
     return ERROR_OK;
+}
+
+// Replaying very many entries takes longer than loading the state that they have made.
+static bool is_far_behind(const struct transfer *transfer, paxos_slot from)
+{
+    uint64_t most = transfer->settings.entries_max;
+
+    return most > 0 && transfer->ports.newest_checkpoint(transfer->ports.context) >= from + most;
 }
 
 enum error transfer_lagging(struct transfer *transfer, uint16_t to, paxos_slot from,
@@ -198,7 +207,9 @@ enum error transfer_lagging(struct transfer *transfer, uint16_t to, paxos_slot f
     if (from == 0 || from > executed)
         return ERROR_OK;
     struct outgoing *outgoing = outgoing_of(transfer, to);
-    enum error error = load_entries(transfer, outgoing, from, executed, &index);
+    enum error error = is_far_behind(transfer, from)
+                           ? ERROR_MISSING
+                           : load_entries(transfer, outgoing, from, executed, &index);
     if (error == ERROR_MISSING)
         return send_offer(transfer, outgoing, from, ballot);
     if (error != ERROR_OK)
@@ -286,6 +297,30 @@ static enum error give_back_room(struct transfer *transfer)
     return error;
 }
 
+static void install(struct transfer *transfer, paxos_slot executed)
+{
+    pause_offers(transfer);
+    if (transfer->received.position.applied > executed)
+        transfer->ports.install(transfer->ports.context, &transfer->received,
+                                transfer->received_ballot);
+}
+
+// A checkpoint that is offered though it is here: the core had no use for it when it was handed over, or
+// is still loading it.
+static enum error install_again(struct transfer *transfer, paxos_slot executed)
+{
+    struct checkpoint_file file;
+    enum error error =
+        checkpoint_find(transfer->settings.disk, transfer->received.position.applied, &file);
+
+    if (error == ERROR_OK)
+        install(transfer, executed);
+    if (error != ERROR_MISSING)
+        return error;
+    transfer->received = (struct checkpoint_info){0}; // pruned: the next offer brings it again
+    return ERROR_OK;
+}
+
 static enum error finish(struct transfer *transfer, paxos_slot executed)
 {
     struct incoming *incoming = &transfer->incoming;
@@ -310,9 +345,9 @@ static enum error finish(struct transfer *transfer, paxos_slot executed)
         return error;
     log_write(LOG_INFO, "checkpoint received", "slot=%" PRIu64 " bytes=%" PRIu64,
               info.position.applied, info.bytes);
-    transfer->installed = info.position.applied;
-    if (info.position.applied > executed)
-        transfer->ports.install(transfer->ports.context, &info, ballot);
+    transfer->received = info;
+    transfer->received_ballot = ballot;
+    install(transfer, executed);
     return ERROR_OK;
 }
 
@@ -372,14 +407,15 @@ static enum error on_offer(struct transfer *transfer, uint16_t from,
 {
     struct incoming *incoming = &transfer->incoming;
 
-    if (offer->file.slot <= executed || offer->file.slot <= transfer->installed ||
-        transfer->now_ns < transfer->pause_until_ns)
+    if (offer->file.slot <= executed || transfer->now_ns < transfer->pause_until_ns)
         return ERROR_OK;
     if (incoming->part != NULL) {
         if (from != incoming->from || offer->gone != incoming->file.slot)
             return ERROR_OK;
         end_incoming(transfer);
     }
+    if (offer->file.slot <= transfer->received.position.applied)
+        return install_again(transfer, executed);
     return start(transfer, from, offer, executed);
 }
 

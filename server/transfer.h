@@ -23,7 +23,8 @@ struct transfer_ports {
     // Sends a frame to a peer on the bulk channel; it may be lost.
     void (*send)(void *context, uint16_t to, const void *data, size_t length);
     // A checkpoint is complete, verified and durable here, decided in `ballot` or before: to be given
-    // to the core (replica_install). The transfer does nothing more with it.
+    // to the core (replica_install). Called again from time to time while that has not executed it and
+    // peers go on to offer it, because the core may have refused it.
     void (*install)(void *context, const struct checkpoint_info *info, struct ballot ballot);
     // Slot of the newest durable checkpoint that is to be given to others; 0: none.
     paxos_slot (*newest_checkpoint)(void *context);
@@ -34,6 +35,9 @@ struct transfer_settings {
     const struct identity *identity; // borrowed
     struct journal *journal;
     uint64_t epoch;
+    uint64_t
+        entries_max; // a peer that is further behind the newest checkpoint is given that, though
+                     // the journal reaches back; 0: no limit
     uint64_t silence_ns;    // after which a range is asked for again
     uint64_t reserve_bytes; // of the disk's free space, which no checkpoint of another node may use
 };

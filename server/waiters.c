@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The apply thread completes them, so a wait ends as soon as its position is visible.
 #include "server/waiters.h"
 
 #include "base/assert.h"

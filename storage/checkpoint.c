@@ -18,6 +18,7 @@ struct source {
     struct checkpoint_sum sum;
     struct state_position position;
     struct failure *failure;
+    bool received; // not written by this disk
 };
 
 static enum error corrupt(const struct source *source, const char *what)
@@ -71,6 +72,7 @@ static enum error read_header(struct source *source, const struct identity *iden
     if (memcmp(at + 12, identity->cluster, sizeof identity->cluster) != 0)
         return failure_set(source->failure, ERROR_FOREIGN, "%s: it belongs to another cluster",
                            source->name);
+    source->received = memcmp(at + 30, identity->incarnation, sizeof identity->incarnation) != 0;
     reader_init(&reader, at + 46, POSITION_BYTES);
     position_read(&reader, &source->position);
     if (source->position.state_version != STATE_VERSION)
@@ -206,7 +208,8 @@ static enum error read_checkpoint(struct disk *disk, const struct identity *iden
     error = read_file(&source, identity, slot, state);
     disk->operations->close(source.file);
     buffer_deinit(&source.bytes);
-    *info = (struct checkpoint_info){.position = source.position, .bytes = source.size};
+    *info = (struct checkpoint_info){
+        .position = source.position, .bytes = source.size, .received = source.received};
     return error;
 }
 

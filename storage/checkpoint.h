@@ -15,6 +15,7 @@
 struct checkpoint_info {
     struct state_position position; // of the state it holds
     uint64_t bytes;                 // file size
+    bool received;                  // another node, or another disk, has written it
 };
 
 // Writes a checkpoint of the view and returns when it is durable. `pace` is called after each chunk

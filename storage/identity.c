@@ -46,7 +46,7 @@ struct copy {
     struct identity identity;
 };
 
-static void member_encode(uint8_t *at, const struct member *member)
+static void member_encode(uint8_t *at, const struct cluster_member *member)
 {
     bytes_put_u16(at, member->node);
     memcpy(at + MEMBER_INCARNATION_AT, member->incarnation, sizeof member->incarnation);
@@ -54,7 +54,7 @@ static void member_encode(uint8_t *at, const struct member *member)
     bytes_put_u64(at + MEMBER_RUN_AT, member->run);
 }
 
-static void member_decode(const uint8_t *at, struct member *member)
+static void member_decode(const uint8_t *at, struct cluster_member *member)
 {
     member->node = bytes_get_u16(at);
     memcpy(member->incarnation, at + MEMBER_INCARNATION_AT, sizeof member->incarnation);
@@ -95,7 +95,7 @@ static void copy_decode(const uint8_t *block, struct copy *copy)
     memcpy(identity->cluster, block + CLUSTER_AT, sizeof identity->cluster);
     memcpy(identity->incarnation, block + INCARNATION_AT, sizeof identity->incarnation);
     identity->member_count = block[MEMBER_COUNT_AT];
-    copy->valid = copy->valid && identity->member_count <= PAXOS_VOTERS_MAX;
+    copy->valid = copy->valid && identity->member_count <= PAXOS_NODES_MAX;
     for (size_t i = 0; copy->valid && i < identity->member_count; i++)
         member_decode(block + MEMBERS_AT + i * MEMBER_BYTES, &identity->members[i]);
 }
@@ -339,19 +339,20 @@ enum error identity_note_journal(struct disk *disk, struct identity *identity,
 // ---- Members -----------------------------------------------------------------------------------
 
 enum error identity_found(struct disk *disk, struct identity *identity, const uint8_t cluster[16],
-                          const struct member *members, size_t count, struct failure *failure)
+                          const struct cluster_member *members, size_t count,
+                          struct failure *failure)
 {
-    ASSERT(identity->member_count == 0 && count >= 1 && count <= PAXOS_VOTERS_MAX);
+    ASSERT(identity->member_count == 0 && count >= 1 && count <= PAXOS_NODES_MAX);
     memcpy(identity->cluster, cluster, sizeof identity->cluster);
     identity->member_count = count;
     memcpy(identity->members, members, count * sizeof *members);
-    const struct member *self = identity_member(identity, identity->node);
+    const struct cluster_member *self = identity_member(identity, identity->node);
     ASSERT(self != NULL &&
            memcmp(self->incarnation, identity->incarnation, sizeof self->incarnation) == 0);
     return update(disk, identity, COPIES, failure);
 }
 
-const struct member *identity_member(const struct identity *identity, uint16_t node)
+const struct cluster_member *identity_member(const struct identity *identity, uint16_t node)
 {
     for (size_t i = 0; i < identity->member_count; i++) {
         if (identity->members[i].node == node)
@@ -360,10 +361,10 @@ const struct member *identity_member(const struct identity *identity, uint16_t n
     return NULL;
 }
 
-static enum error check_met(const struct identity *identity, const struct member *met,
+static enum error check_met(const struct identity *identity, const struct cluster_member *met,
                             struct failure *failure)
 {
-    const struct member *known = identity_member(identity, met->node);
+    const struct cluster_member *known = identity_member(identity, met->node);
 
     if (known == NULL || met->node == identity->node)
         return failure_set(failure, ERROR_FOREIGN, "node %u is not another member of this cluster",
@@ -385,14 +386,14 @@ static enum error check_met(const struct identity *identity, const struct member
     return ERROR_OK;
 }
 
-enum error identity_meet(struct disk *disk, struct identity *identity, const struct member *met,
-                         struct failure *failure)
+enum error identity_meet(struct disk *disk, struct identity *identity,
+                         const struct cluster_member *met, struct failure *failure)
 {
     enum error error = check_met(identity, met, failure);
 
     if (error != ERROR_OK)
         return error;
-    struct member *known = (struct member *)identity_member(identity, met->node);
+    struct cluster_member *known = (struct cluster_member *)identity_member(identity, met->node);
     if (known->boot == met->boot)
         return ERROR_OK;
     known->boot = met->boot;

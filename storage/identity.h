@@ -22,14 +22,15 @@ enum error identity_boot(struct disk *disk, uint16_t node, struct identity *iden
 // node and this one, with its incarnation, is among them (asserted). Requires an identity that
 // identity_boot returned and that belongs to no cluster yet (asserted).
 enum error identity_found(struct disk *disk, struct identity *identity, const uint8_t cluster[16],
-                          const struct member *members, size_t count, struct failure *failure);
+                          const struct cluster_member *members, size_t count,
+                          struct failure *failure);
 // The member of that number, NULL when there is none.
-const struct member *identity_member(const struct identity *identity, uint16_t node);
+const struct cluster_member *identity_member(const struct identity *identity, uint16_t node);
 // Another member has introduced itself: notes its boot_count durably, if it is a new one, before this node
 // believes a word of it. Errors: FOREIGN with a sentence (no member; another incarnation: its disk was
 // blank; an older boot_count, or the same of another run: its disk was rolled back), IO.
-enum error identity_meet(struct disk *disk, struct identity *identity, const struct member *met,
-                         struct failure *failure);
+enum error identity_meet(struct disk *disk, struct identity *identity,
+                         const struct cluster_member *met, struct failure *failure);
 // Notes durably that the journal was made. Requires an identity that identity_boot returned.
 enum error identity_note_journal(struct disk *disk, struct identity *identity,
                                  struct failure *failure);

@@ -62,29 +62,23 @@ static void drop_from(struct journal_reader *reader, size_t count)
         blob_unref(reader->entries[--reader->count].value);
 }
 
-// After a record that is no entry: `before` is where the log ended before it. What was cut off goes; a
-// log that goes on above its end, or with another history, was begun anew from a checkpoint.
-static void follow_cut(struct journal_reader *reader, paxos_slot before)
+// After a record that is no entry: what was cut off goes, and all of it where the log begins anew behind
+// a checkpoint.
+static void follow_cut(struct journal_reader *reader, bool anew)
 {
-    const struct paxos_scalars *log = &reader->rules.scalars;
-    bool anew = log->last > before;
+    paxos_slot last = reader->rules.scalars.last;
 
-    if (log->last < reader->next)
+    if (anew || last < reader->next)
         drop_from(reader, 0);
-    else if (log->last - reader->next + 1 < reader->count)
-        drop_from(reader, (size_t)(log->last - reader->next + 1));
-    if (reader->count > 0 && reader->entries[reader->count - 1].slot == log->last)
-        anew |= !hash128_equal(reader->entries[reader->count - 1].hash, log->last_hash);
-    if (anew)
-        drop_from(reader, 0);
-    if (anew || log->last < reader->unseen)
-        reader->unseen = anew ? 0 : log->last;
+    else if (last - reader->next + 1 < reader->count)
+        drop_from(reader, (size_t)(last - reader->next + 1));
+    if (anew || last < reader->unseen)
+        reader->unseen = anew ? 0 : last;
 }
 
 static const char *take_record(struct journal_reader *reader, const uint8_t *sectors,
                                const struct journal_group *group, uint32_t index, uint64_t *body)
 {
-    paxos_slot before = reader->rules.scalars.last;
     struct paxos_record record;
     uint32_t length;
 
@@ -93,7 +87,7 @@ static const char *take_record(struct journal_reader *reader, const uint8_t *sec
     if (reason != NULL)
         return reason;
     if (record.type != RECORD_APPEND) {
-        follow_cut(reader, before);
+        follow_cut(reader, record.type == RECORD_INSTALL);
     } else if (record.entry.slot == reader->next + reader->count) {
         reason = journal_group_value(sectors, *body, length, &record.entry);
         push(reader, &record.entry);

@@ -2,7 +2,7 @@
 // Reads entries back from the journal, for a peer that is behind, while the journal is being written
 // and trimmed.
 //
-// What an entry's slot held at first may have been replaced later in the journal (SYNC, LEARN). A
+// What an entry's slot held at first may have been replaced later in the journal (SYNC, LEARN, INSTALL). A
 // reader hands out an entry only once it has passed a flush group whose decided mark covers it, or has
 // read everything that was durable when the caller said that the slot is executed here: then no later
 // record can replace it.

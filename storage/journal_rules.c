@@ -59,6 +59,7 @@ const char *journal_rules_begin(struct journal_rules *rules, const struct paxos_
         return "the log's ballot in its head is not the one of the records before it";
     if (scalars->last != known->last || !hash128_equal(scalars->last_hash, known->last_hash))
         return "the last slot in its head is not the one of the records before it";
+    rules->settled = known->decided;
     known->epoch = scalars->epoch;
     known->decided = scalars->decided;
     return NULL;
@@ -130,11 +131,12 @@ static const char *apply_learn(struct journal_rules *rules, const struct paxos_r
     return complaint;
 }
 
+// The mark of the checkpoint's own group may be one that was reached behind it.
 static const char *apply_install(struct journal_rules *rules, const struct paxos_record *record)
 {
     struct paxos_scalars *scalars = &rules->scalars;
 
-    if (record->slot <= scalars->decided)
+    if (record->slot <= rules->settled)
         return "a checkpoint was installed below what was decided";
     if (ballot_compare(record->ballot, scalars->promised) > 0)
         scalars->promised = record->ballot;

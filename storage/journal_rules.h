@@ -11,6 +11,7 @@
 struct journal_rules {
     struct paxos_scalars scalars; // after all records so far
     bool started;                 // a group was seen
+    paxos_slot settled;           // decided mark of the group before the one of the records
     uint32_t pending;             // entries that the last SYNC announced and that are still to come
     // Hashes of the slots from `base` to scalars.last, for the hash of a SYNC; NULL while
     // appending.

@@ -2,7 +2,7 @@
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 BASE_LIBS = base/libbase.a
 PAXOS_LIBS = paxos/libpaxos.a $(BASE_LIBS)
-PEERS_LIBS = paxos/net/libpeers.a $(PAXOS_LIBS) $(NGHTTP2_LIBS) $(UV_LIBS)
+PEERS_LIBS = paxos/net/libpeers.a $(PAXOS_LIBS) $(NGHTTP2_LIBS) $(GNUTLS_LIBS) $(UV_LIBS)
 STORAGE_LIBS = storage/libstorage.a $(PAXOS_LIBS) $(LMDB_LIBS)
 API_LIBS = api/libapi.a $(STORAGE_LIBS) $(MHD_LIBS) $(JSON_LIBS) $(GNUTLS_LIBS)
 SERVER_LIBS = server/libserver.a paxos/net/libpeers.a $(API_LIBS) $(NGHTTP2_LIBS) $(UV_LIBS)

@@ -16,6 +16,7 @@ enum {
     WRITE_BYTES = 128 << 10,    // put together for one write
     TURN_WRITES = 8,            // writes of one connection in one turn
     TURN_READS = 16,            // reads likewise
+    BULK_RECORDS = 4,           // of TLS, for one that leaves room for others
     OUT_KEPT_BYTES = 256 << 10, // of memory, between writes
     ENDING_MAX = 64,            // connections that wait for the other side to close
 };
@@ -29,6 +30,8 @@ struct connection {
     uv_timer_t deadline;
     unsigned handles; // of these two, not yet closed
     int fd;
+    struct tls *tls; // NULL: plain TCP
+    bool shaking;    // of hands, in TLS: nothing else can be done yet
     enum state state;
     struct session *session;
     struct buffer out; // bytes of the session on their way
@@ -77,13 +80,16 @@ static void watch(struct connection *connection, int events)
     ASSERT(wrong == 0);
 }
 
-struct connection *connection_new(struct connections *set, int fd, struct session *session,
-                                  const struct connection_events *events, void *context)
+struct connection *connection_new(struct connections *set, int fd, struct tls *tls,
+                                  struct session *session, const struct connection_events *events,
+                                  void *context)
 {
     struct connection *connection = memory_zalloc(sizeof *connection);
 
     connection->set = set;
     connection->fd = fd;
+    connection->tls = tls;
+    connection->shaking = tls != NULL;
     connection->session = session;
     connection->events = events;
     connection->context = context;
@@ -93,7 +99,8 @@ struct connection *connection_new(struct connections *set, int fd, struct sessio
     ASSERT(wrong == 0);
     connection->poll.data = connection->deadline.data = connection;
     link_in(connection);
-    watch(connection, UV_READABLE);
+    // A handshake begins on the side that has dialled, as soon as it can write.
+    watch(connection, tls != NULL ? UV_READABLE | UV_WRITABLE : UV_READABLE);
     return connection;
 }
 
@@ -104,6 +111,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (--connection->handles > 0)
         return;
     session_free(connection->session);
+    tls_free(connection->tls);
     buffer_deinit(&connection->out);
     free(connection);
 }
@@ -152,7 +160,7 @@ void connection_end(struct connection *connection, uint64_t linger_ms)
     if (connection->state != OPEN)
         return;
     session_mute(connection->session);
-    if (linger_ms == 0 || connection->set->ending >= ENDING_MAX) {
+    if (linger_ms == 0 || connection->shaking || connection->set->ending >= ENDING_MAX) {
         connection_close(connection);
         return;
     }
@@ -192,8 +200,11 @@ static bool write_out(struct connection *connection)
 {
     const struct buffer *out = &connection->out;
 
-    ssize_t done = send(connection->fd, out->data + connection->out_sent,
-                        out->length - connection->out_sent, MSG_NOSIGNAL);
+    const uint8_t *data = out->data + connection->out_sent;
+    size_t length = out->length - connection->out_sent;
+
+    ssize_t done = connection->tls != NULL ? tls_write(connection->tls, data, length)
+                                           : send(connection->fd, data, length, MSG_NOSIGNAL);
     if (done > 0)
         connection->out_sent += (size_t)done;
     connection->failed = done < 0 && errno != EAGAIN && errno != EINTR;
@@ -203,6 +214,8 @@ static bool write_out(struct connection *connection)
 static void half_close(struct connection *connection)
 {
     connection->half_closed = true;
+    if (connection->tls != NULL)
+        tls_bye(connection->tls);
     shutdown(connection->fd, SHUT_WR);
 }
 
@@ -245,7 +258,7 @@ void connection_send(struct connection *connection, const void *data, size_t len
 
 void connection_flush(struct connection *connection)
 {
-    if (connection->state == OPEN && !pump(connection))
+    if (connection->state == OPEN && !connection->shaking && !pump(connection))
         connection_wake(connection);
 }
 
@@ -274,9 +287,13 @@ static void lose_socket(struct connection *connection, ssize_t got, int error)
 
     if (gone && session_farewell(connection->session))
         lose(connection, LOSS_FAREWELL, "it makes its connections anew");
-    else
-        lose(connection, gone ? LOSS_GONE : LOSS_SILENT,
+    else if (gone)
+        lose(connection, LOSS_GONE,
              got == 0 ? "the other end closed the connection" : strerror(error));
+    else if (error == EPROTO && connection->tls != NULL)
+        lose(connection, LOSS_BROKEN, tls_problem(connection->tls));
+    else
+        lose(connection, LOSS_SILENT, strerror(error));
 }
 
 // A connection that is ending still needs to hear how much it may send.
@@ -294,7 +311,9 @@ static size_t read_once(struct connection *connection)
 {
     uint8_t *scratch = connection->set->scratch;
 
-    ssize_t got = recv(connection->fd, scratch, CONNECTION_SCRATCH_BYTES, 0);
+    ssize_t got = connection->tls != NULL
+                      ? tls_read(connection->tls, scratch, CONNECTION_SCRATCH_BYTES)
+                      : recv(connection->fd, scratch, CONNECTION_SCRATCH_BYTES, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (got <= 0) {
@@ -305,12 +324,15 @@ static size_t read_once(struct connection *connection)
     return (size_t)got;
 }
 
+// Less than there was room for means that nothing is left; in TLS, that a record was short.
 static void read_some(struct connection *connection)
 {
-    unsigned reads = connection->bulk ? 1 : TURN_READS;
+    size_t full = connection->tls != NULL ? 1 : CONNECTION_SCRATCH_BYTES;
+    unsigned reads = connection->tls != NULL ? BULK_RECORDS : 1;
 
-    while (reads-- > 0 && connection->state != CLOSED &&
-           read_once(connection) == CONNECTION_SCRATCH_BYTES)
+    if (!connection->bulk)
+        reads = TURN_READS;
+    while (reads-- > 0 && connection->state != CLOSED && read_once(connection) >= full)
         ;
 }
 
@@ -332,10 +354,35 @@ static void report_drained(struct connection *connection)
     connection->events->drained(connection->context);
 }
 
+static void shake_hands(struct connection *connection)
+{
+    switch (tls_handshake(connection->tls)) {
+    case TLS_DONE:
+        connection->shaking = false;
+        connection_wake(connection);
+        break;
+    case TLS_WANTS_READ:
+        watch(connection, UV_READABLE);
+        break;
+    case TLS_WANTS_WRITE:
+        watch(connection, UV_READABLE | UV_WRITABLE);
+        break;
+    case TLS_FAILED:
+        lose_socket(connection, -1, errno);
+        break;
+    }
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct connection *connection = poll->data;
 
+    if (connection->shaking) {
+        shake_hands(connection);
+        if (status < 0 && connection->shaking && connection->state == OPEN)
+            lose(connection, LOSS_GONE, "the connection broke");
+        return;
+    }
     if (status < 0) {
         read_to_end(connection);
         return;

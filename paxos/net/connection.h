@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "paxos/net/session.h"
+#include "paxos/net/tls.h"
 
 enum loss {
     LOSS_GONE,     // the other end has closed or reset it
@@ -43,9 +44,10 @@ struct connections {
 
 enum { CONNECTION_SCRATCH_BYTES = 64 << 10 };
 
-// Takes fd and session.
-struct connection *connection_new(struct connections *set, int fd, struct session *session,
-                                  const struct connection_events *events, void *context);
+// Takes fd, tls (NULL: plain TCP) and session.
+struct connection *connection_new(struct connections *set, int fd, struct tls *tls,
+                                  struct session *session, const struct connection_events *events,
+                                  void *context);
 // It carries so much that it must leave room for others in each turn; `drained` is for these.
 void connection_set_bulk(struct connection *connection);
 // The connection is lost when this passes, unless a listener that was dialled only takes its time.

@@ -6,8 +6,8 @@
 #include "base/hash.h"
 
 enum {
-    CHECKED_BYTES = 5,            // of the header, by the header's own check
-    MEMORY_KEPT_BYTES = 256 << 10 // between frames
+    CHECKED_BYTES = 5,          // of the header, by the header's own check
+    MEMORY_KEPT_BYTES = 1 << 20 // between frames
 };
 
 static uint32_t header_check(const uint8_t *header)
@@ -73,6 +73,7 @@ static bool collect(struct frame_reader *reader, size_t wanted, const uint8_t **
     size_t missing = wanted - reader->partial.length;
     size_t part = missing < *length ? missing : *length;
 
+    buffer_reserve(&reader->partial, missing);
     buffer_append(&reader->partial, *data, part);
     advance(data, length, part);
     return part == missing;

@@ -228,7 +228,8 @@ void guest_arrived(struct peers *peers, int fd)
     guest->peers = peers;
     guest->number = ++peers->guests;
     struct session *session = session_accept(peers->hello.node, &session_events, guest);
-    guest->connection = connection_new(&peers->connections, fd, session, &connection_events, guest);
+    guest->connection = connection_new(&peers->connections, fd, tls_new(peers->tls, fd, NULL),
+                                       session, &connection_events, guest);
     connection_set_deadline(guest->connection, INTRODUCE_MS);
     add_stranger(guest);
     if (peers->strangers > STRANGERS_MAX) {

@@ -62,7 +62,9 @@ static void on_lost(void *context, enum loss how, const char *why)
         log_write(LOG_INFO, "connection to another node lost", "node=%u channel=%s reason=%s",
                   link->peer->address->node, channel_name(link->channel), log_quote(quoted, why));
     else
-        complain(link, why);
+        complain(link, how == LOSS_GONE
+                           ? "it closed the connection before saying who it is (do both use TLS?)"
+                           : why);
     if (worked)
         dialler_start(&link->dialler);
     else
@@ -174,10 +176,13 @@ static void on_connected(void *context, int fd)
         address_tune_bulk(fd);
     snprintf(authority, sizeof authority, v6 ? "[%.255s]:%u" : "%.255s:%u", address->host,
              address->port);
-    struct session *session = session_dial(link->channel, authority, false, &session_events, link);
+    struct session *session =
+        session_dial(link->channel, authority, peers->tls != NULL, &session_events, link);
     struct introduction introduction = table_introduction(peers, address->node);
     session_introduce(session, &introduction);
-    link->connection = connection_new(&peers->connections, fd, session, &connection_events, link);
+    link->connection =
+        connection_new(&peers->connections, fd, tls_new(peers->tls, fd, address->host), session,
+                       &connection_events, link);
     if (link->channel == PEER_BULK)
         connection_set_bulk(link->connection);
     connection_set_deadline(link->connection, INTRODUCE_MS);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { MEMORY_KEPT_BYTES = 256 << 10 }; // while empty
+enum { MEMORY_KEPT_BYTES = 1 << 20 }; // while empty
 
 void outbox_deinit(struct outbox *outbox)
 {

@@ -115,9 +115,11 @@ enum error peers_open(uv_loop_t *loop, const struct peers_settings *settings,
 {
     struct peers *made = memory_zalloc(sizeof *made);
 
-    enum error error =
-        listener_open(&made->listener, loop, settings->self, on_arrived, made, failure);
+    enum error error = tls_context_open(&settings->tls, &made->tls, failure);
+    if (error == ERROR_OK)
+        error = listener_open(&made->listener, loop, settings->self, on_arrived, made, failure);
     if (error != ERROR_OK) {
+        tls_context_free(made->tls);
         free(made);
         return error;
     }
@@ -164,6 +166,7 @@ void peers_free(struct peers *peers)
     ASSERT(peers->connections.first == NULL);
     free(peers->connections.scratch);
     free(peers->table);
+    tls_context_free(peers->tls);
     free(peers);
 }
 

@@ -63,7 +63,8 @@ struct peer_address {
     uint16_t port;
 };
 
-// PEM files; all NULL: plain TCP.
+// PEM files; all NULL: plain TCP. They are read again for new connections when they have changed. A
+// node that is dialled must show a certificate for the host that it was dialled by.
 struct peer_tls {
     const char *certificate; // of this node, with its chain
     const char *key;
@@ -100,8 +101,8 @@ struct peers_ports {
 };
 
 // Listens and starts to dial. The name of `self` is resolved here and now. Errors: IO with a sentence
-// that names the address. Ownership: peers_free after peers_close, once the loop has run and all
-// handles are gone.
+// that names the address or the file. Ownership: peers_free after peers_close, once the loop has run
+// and all handles are gone.
 enum error peers_open(uv_loop_t *loop, const struct peers_settings *settings,
                       const struct peers_ports *ports, struct peers **peers,
                       struct failure *failure);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One stream at a time on each connection: the conversation of two nodes, which lasts, or the
-// question of somebody with an HTTP/2 tool. What an honest node never sends much of (every frame but
-// data and window updates) has a budget for the life of the connection, which ends every flood.
+// question of somebody with an HTTP/2 tool. What is received without being data of a conversation has
+// a budget, which data refill: it ends floods of every kind.
 #include "paxos/net/session.h"
 
 #include <nghttp2/nghttp2.h>
@@ -18,7 +18,7 @@ enum {
     WINDOW_BYTES = 8 << 20,       // flow control: what may be under way to us
     FRAME_PAYLOAD_MAX = 64 << 10, // of one HTTP/2 frame
     HEADER_BYTES_MAX = 8 << 10,   // of one request or response
-    CHORES_MAX = 256,             // HTTP/2 frames that carry no data, per connection
+    BUDGET_BYTES = 16 << 10,      // received that are no data, beside what data allow
     TEXT_MAX = 512,               // of a small answer
 };
 
@@ -34,15 +34,15 @@ struct session {
     uint16_t node; // whom a listener answers for
     bool dialled;
     bool muted;
-    bool speaks;     // HTTP/2 frames have come
-    bool talking;    // the stream is a conversation of nodes
-    bool met;        // the other node has introduced itself
-    bool over;       // the conversation has ended
-    bool farewell;   // the other side ends the connection in good order
-    bool finish;     // the stream ends when the outbox is empty
-    bool deferred;   // nghttp2 waits until it is told that the outbox holds something
-    int32_t stream;  // the one stream; -1: none
-    unsigned chores; // HTTP/2 frames without data so far
+    bool speaks;    // HTTP/2 frames have come
+    bool talking;   // the stream is a conversation of nodes
+    bool met;       // the other node has introduced itself
+    bool over;      // the conversation has ended
+    bool farewell;  // the other side ends the connection in good order
+    bool finish;    // the stream ends when the outbox is empty
+    bool deferred;  // nghttp2 waits until it is told that the outbox holds something
+    int32_t stream; // the one stream; -1: none
+    int64_t budget; // bytes that may still come without being data
     enum peer_channel channel;
     struct outbox outbox;
     struct frame_reader frames;
@@ -99,6 +99,7 @@ static int take_frame(struct session *session, const struct frame *frame)
         if (session->frames.data_max == 0)
             return give_up(session, "it refused what was not said");
         keep_sentence(session, frame->body, frame->length);
+        session->muted = true;
         session->events->refused(session->context, session->sentence);
         return 0;
     }
@@ -136,7 +137,10 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uin
         keep_sentence(session, data, length);
         return 0;
     }
-    return session->talking ? take_bytes(session, data, length) : 0;
+    if (!session->talking)
+        return 0;
+    session->budget += 2 * (int64_t)length;
+    return take_bytes(session, data, length);
 }
 
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *context)
@@ -193,6 +197,7 @@ static ssize_t read_outbox(nghttp2_session *h2, int32_t stream, uint8_t *into, s
     (void)h2;
     (void)stream;
     (void)source;
+    session->budget += (int64_t)part;
     if (session->finish && outbox_length(&session->outbox) == 0) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         return (ssize_t)part;
@@ -244,12 +249,12 @@ static void respond(struct session *session, const char *status, const char *typ
 {
     const nghttp2_nv headers[] = {header(":status", status), header("content-type", type),
                                   header("allow", "POST")};
+    size_t header_count = strcmp(status, "405") == 0 ? 3 : 2;
     const nghttp2_data_provider provider = {.read_callback = read_outbox};
-    bool not_allowed = strcmp(status, "405") == 0;
+    bool bare = strcmp(session->method, "HEAD") == 0;
 
-    int wrong = nghttp2_submit_response(session->h2, session->stream, headers, not_allowed ? 3 : 2,
-                                        &provider);
-    if (wrong != 0)
+    if (nghttp2_submit_response(session->h2, session->stream, headers, header_count,
+                                bare ? NULL : &provider) != 0)
         session->over = true;
 }
 
@@ -306,7 +311,7 @@ static void answer_request(struct session *session, bool has_body)
         session->talking = true;
     else if (known)
         respond_problem(session, "405", "Method not allowed",
-                        "This is for the other nodes of the cluster, which POST frames.");
+                        "Here the other nodes of the cluster POST frames.");
     else if (strcmp(session->path, "/") == 0 && reads)
         tell_purpose(session);
     else
@@ -315,9 +320,20 @@ static void answer_request(struct session *session, bool has_body)
                         "a port of its own.");
 }
 
+// What a node says has no end; somebody may try with a tool what this port does.
+static void end_request(struct session *session)
+{
+    session->over = session->met;
+    session->talking = false;
+    if (!session->met)
+        respond_problem(session, "400", "Bad request",
+                        "The body is no conversation between nodes of a cluster.");
+}
+
 static void end_response(struct session *session)
 {
     session->over = true;
+    session->muted = true;
     if (session->status == 403)
         session->events->refused(session->context, session->sentence);
     else if (session->status != 200)
@@ -343,20 +359,8 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *conte
     } else if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         answer_request(session, !ends);
     } else if (ends && session->talking) {
-        session->over = true;
+        end_request(session);
     }
-    return 0;
-}
-
-static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *hd, void *context)
-{
-    struct session *session = context;
-    bool free_of_charge = (hd->type == NGHTTP2_DATA && hd->length > 0) ||
-                          (hd->type == NGHTTP2_WINDOW_UPDATE && session->dialled);
-
-    (void)h2;
-    if (!free_of_charge && ++session->chores > CHORES_MAX)
-        return give_up(session, "it sent too many HTTP/2 frames without data");
     return 0;
 }
 
@@ -393,7 +397,6 @@ static nghttp2_session_callbacks *make_callbacks(void)
     nghttp2_session_callbacks *callbacks;
 
     ASSERT(nghttp2_session_callbacks_new(&callbacks) == 0);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
@@ -440,6 +443,7 @@ static struct session *session_new(bool dialled, const struct session_events *ev
     session->events = events;
     session->context = context;
     session->stream = -1;
+    session->budget = BUDGET_BYTES;
     start(session);
     return session;
 }
@@ -494,13 +498,22 @@ static bool of_use(struct session *session)
 
 bool session_receive(struct session *session, const void *data, size_t length)
 {
+    session->budget -= (int64_t)length;
     ssize_t done = nghttp2_session_mem_recv(session->h2, data, length);
 
-    if (done >= 0)
-        return of_use(session);
-    if (session->problem == NULL)
-        session->problem = nghttp2_strerror((int)done);
-    return false;
+    if (done < 0 && session->problem == NULL)
+        session->problem = done == NGHTTP2_ERR_BAD_CLIENT_MAGIC
+                               ? "it does not speak HTTP/2, or uses TLS where this node does not"
+                               : nghttp2_strerror((int)done);
+    if (done < 0)
+        return false;
+    if (session->budget < 0) {
+        session->problem = "it sends too much HTTP/2 without data";
+        return false;
+    }
+    if (session->budget > BUDGET_BYTES)
+        session->budget = BUDGET_BYTES;
+    return of_use(session);
 }
 
 bool session_pull(struct session *session, struct buffer *into, size_t limit)

@@ -40,6 +40,7 @@ struct peers {
     size_t count;                      // of others
     struct peer *table;                // one for each of them
     uint64_t silence_ms;
+    struct tls_context *tls; // NULL: plain TCP
     struct connections connections;
     struct listener listener;
     struct guest *oldest, *newest; // strangers

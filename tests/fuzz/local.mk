@@ -3,7 +3,8 @@
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_path tests/fuzz/fuzz_command tests/fuzz/fuzz_checkpoint \
 	tests/fuzz/fuzz_journal tests/fuzz/fuzz_query tests/fuzz/fuzz_target tests/fuzz/fuzz_multi \
-	tests/fuzz/fuzz_message tests/fuzz/fuzz_transfer
+	tests/fuzz/fuzz_message tests/fuzz/fuzz_transfer tests/fuzz/fuzz_frame \
+	tests/fuzz/fuzz_session
 if FUZZERS
 noinst_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_MAIN =
@@ -51,5 +52,13 @@ tests_fuzz_fuzz_transfer_SOURCES = tests/fuzz/fuzz_transfer.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_transfer_CFLAGS = $(FUZZ_COMPILE)
 tests_fuzz_fuzz_transfer_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_transfer_LDADD = $(SERVER_LIBS)
+tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_frame_CFLAGS = $(FUZZ_COMPILE) $(UV_CFLAGS)
+tests_fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_frame_LDADD = $(PEERS_LIBS)
+tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_session_CFLAGS = $(FUZZ_COMPILE) $(UV_CFLAGS)
+tests_fuzz_fuzz_session_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_session_LDADD = $(PEERS_LIBS)
 
 EXTRA_DIST += tests/fuzz/corpus

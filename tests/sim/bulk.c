@@ -31,8 +31,9 @@ static bool keep_going(void *context, uint64_t bytes)
 
 static enum error trim(struct node *node)
 {
-    paxos_slot kept[] = {node->newest_checkpoint, node->older_checkpoint};
-    enum error error = checkpoint_prune(node->disk, kept, 2);
+    paxos_slot kept[] = {node->newest_checkpoint, node->older_checkpoint,
+                         node->received.position.applied};
+    enum error error = checkpoint_prune(node->disk, kept, 3);
 
     if (error == ERROR_OK)
         error = journal_trim(node->journal, node->older_checkpoint);
@@ -47,7 +48,7 @@ static enum error write_checkpoint(struct node *node)
     enum error error = view_open(node->state, &view);
     if (error != ERROR_OK)
         return error;
-    if (view_position(view)->applied == node->newest_checkpoint) {
+    if (view_position(view)->applied <= node->newest_checkpoint) {
         view_close(view);
         return ERROR_OK;
     }
@@ -63,6 +64,15 @@ static enum error write_checkpoint(struct node *node)
     return trim(node);
 }
 
+// The journal has a gap before an installed checkpoint, so nothing older can be started from.
+enum error bulk_installed(struct node *node, paxos_slot slot)
+{
+    if (slot <= node->newest_checkpoint)
+        return ERROR_OK;
+    node->newest_checkpoint = node->older_checkpoint = slot;
+    return trim(node);
+}
+
 void bulk_on_check(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
@@ -72,38 +82,10 @@ void bulk_on_check(struct world *world, struct event *event)
         error = ERROR_OK;
     if (error == ERROR_OK && choose_chance(choices_of(world), world->swarm.checkpoints))
         error = write_checkpoint(node);
+    if (error == ERROR_OK)
+        error = courier_tick(node);
     if (error != ERROR_OK)
         node_fatal(node, error);
     else
         look_later(node);
-}
-
-// ---- Bringing a peer up to date ----------------------------------------------------------------
-
-void bulk_request(struct node *node, uint16_t to, paxos_slot from)
-{
-    world_schedule(
-        node->world, choose_delay(choices_of(node->world), MILLISECOND_NS),
-        (struct event){
-            .kind = EVENT_CATCH_UP, .node = node->index, .run = node->run, .a = to, .b = from});
-}
-
-// The journal holds what was decided, and so does the oracle: the entries are taken from there.
-void bulk_on_catch_up(struct world *world, struct event *event)
-{
-    enum { ENTRIES_MAX = 64 };
-    struct node *node = &world->nodes[event->node];
-    struct entry entries[ENTRIES_MAX];
-    struct buffer frame = {0};
-    size_t most = 1 + choose(choices_of(world), ENTRIES_MAX);
-    size_t count = 0;
-
-    for (paxos_slot slot = event->b; slot <= node->status.applied && count < most; slot++)
-        entries[count++] = *oracle_entry(world, slot);
-    if (count == 0)
-        return;
-    world_count(world, COUNT_LEARNS);
-    replica_make_learn(node->replica, (uint16_t)event->a, entries, count, &frame);
-    network_send(world, node->id, (uint16_t)event->a, frame.data, frame.length);
-    buffer_deinit(&frame);
 }

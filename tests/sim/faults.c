@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "tests/sim/ambush.h"
 #include "tests/sim/network.h"
+#include "tests/sim/workload.h"
 
 // F(NAME, name, weight when drawn, alone: makes sense with one node)
 #define FAULTS(F)                                                                                  \
@@ -21,7 +23,13 @@
     F(DISK_STUCK, disk_stuck, 3, true)                                                             \
     F(DAMAGE, damage, 1, false)                                                                    \
     F(TRANSFER, transfer, 3, false)                                                                \
-    F(UNHEALTHY, unhealthy, 2, false)
+    F(UNHEALTHY, unhealthy, 2, false)                                                              \
+    F(STALL, stall, 4, false)                                                                      \
+    F(FLOOD, flood, 1, true)                                                                       \
+    F(AMBUSH, ambush, 24, false)                                                                   \
+    F(REPLAY, replay, 3, false)                                                                    \
+    F(TEACH, teach, 3, false)                                                                      \
+    F(DEPOSE, depose, 3, false)
 
 enum fault_kind {
 #define FAULT_ENUM(NAME, name, weight, alone) FAULT_##NAME,
@@ -55,30 +63,95 @@ static uint32_t sometimes(struct world *world, uint32_t most)
 
 static void draw_limits(struct world *world, size_t nodes)
 {
-    static const uint32_t windows[] = {PAXOS_WINDOW, 4, 8, 16, 64, 256};
-    static const uint32_t retained[] = {0, 1, 4, 32};
+    static const uint32_t windows[] = {PAXOS_WINDOW, 4, 4, 8, 16, 64};
+    static const uint32_t retained[] = {0, 1, 1, 2, 4, 32};
+    static const uint64_t longest_delays_us[] = {3000, 3000, 3000, 30000};
+    static const uint64_t longest_heartbeats_ms[] = {200, 40};
+    static const uint64_t longest_thoughts_ms[] = {100, 10};
+    static const uint64_t longest_bulk_ms[] = {1, 10, 300};
     struct choice_stream *choices = &world->choices;
     struct swarm *swarm = &world->swarm;
-    static const uint8_t sizes[] = {3, 1, 2, 3, 4, 5, 5, 7, 3, 6};
+    static const uint8_t sizes[] = {3, 1, 2, 3, 4, 5, 5, 7, 3, 6, 3, 3, 2, 5};
 
-    swarm->nodes = nodes != 0 ? nodes : sizes[choose(choices, sizeof sizes)];
+    swarm->voters = nodes != 0 ? nodes : sizes[choose(choices, sizeof sizes)];
+    swarm->nodes = swarm->voters;
+    if (nodes == 0 && choose(choices, 5) == 4)
+        swarm->nodes += 1 + choose(choices, 2);
     swarm->clients = choose_between(choices, 1, 8);
     swarm->keys = choose_between(choices, 1, 6);
     swarm->faults_ns = choose_between(choices, 1, 5) * SECOND_NS;
-    if (world->mode == MODE_QUIET)
-        swarm->faults_ns += 2 * SECOND_NS;
     swarm->window = windows[choose(choices, sizeof windows / sizeof windows[0])];
     swarm->retain = retained[choose(choices, sizeof retained / sizeof retained[0])];
-    swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
+    swarm->heartbeat_us =
+        choose_between(choices, 10, longest_heartbeats_ms[choose(choices, 2)]) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
     swarm->segment_bytes = (512u << 10) << choose(choices, 2);
-    swarm->think_ns = choose_between(choices, 1, 100) * MILLISECOND_NS;
+    if (world->mode != MODE_QUIET && choose(choices, 2) == 0)
+        swarm->entries_max = 1 + choose(choices, 40);
+    swarm->think_ns =
+        choose_between(choices, 1, longest_thoughts_ms[choose(choices, 2)]) * MILLISECOND_NS;
     swarm->patience_ns = choose_between(choices, 200, 3000) * MILLISECOND_NS;
     swarm->delay_least_ns = choose_between(choices, 20, 1000) * MICROSECOND_NS;
-    swarm->delay_ns = choose_between(choices, 10, 3000) * MICROSECOND_NS;
+    swarm->delay_ns =
+        choose_between(choices, 10, longest_delays_us[choose(choices, 4)]) * MICROSECOND_NS;
+    swarm->bulk_ns =
+        choose_between(choices, 1, longest_bulk_ms[choose(choices, 3)]) * MILLISECOND_NS;
+    swarm->probes = sometimes(world, 500000);
+    swarm->work_ns = choose(choices, 3) == 2 ? 0 : SECOND_NS;
     swarm->flush_ns = choose_between(choices, 20, 3000) * MICROSECOND_NS;
     swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
     swarm->checkpoints = sometimes(world, 300000);
+}
+
+static void add_fault(struct swarm *swarm, enum fault_kind kind, uint32_t times)
+{
+    if (swarm->nodes > 1 || fault_table[kind].alone)
+        swarm->fault_weights[kind] = times * fault_table[kind].weight;
+}
+
+// Bursts of commands, at leaders that are alone with them, say; sometimes with all the room there is.
+static void draw_floods(struct world *world)
+{
+    struct swarm *swarm = &world->swarm;
+
+    swarm->floods = 1 + choose(&world->choices, 3);
+    swarm->segment_bytes <<= 1;
+    add_fault(swarm, FAULT_FLOOD, 4);
+    if (choose(&world->choices, 2) == 1)
+        swarm->window = PAXOS_WINDOW;
+}
+
+// What takes several faults at once is rare when each is drawn by itself: some seeds have a theme.
+static void draw_theme(struct world *world)
+{
+    struct swarm *swarm = &world->swarm;
+
+    swarm->theme = (uint8_t)choose(&world->choices, THEME_COUNT + 1);
+    switch (swarm->theme) {
+    case THEME_ELECTIONS: // campaigns at the wrong moment, and old messages in them
+        add_fault(swarm, FAULT_TRANSFER, 4);
+        add_fault(swarm, FAULT_AMBUSH, 1);
+        swarm->think_ns = MILLISECOND_NS;
+        swarm->replays = 500000;
+        break;
+    case THEME_READS: // reads at leaders that are none any more
+        add_fault(swarm, FAULT_DEPOSE, 4);
+        add_fault(swarm, FAULT_STALL, 2);
+        add_fault(swarm, FAULT_REPLAY, 4);
+        swarm->probes = 1000000;
+        swarm->replays = 1000000;
+        swarm->think_ns = 5 * MILLISECOND_NS;
+        break;
+    case THEME_LEARNING: // followers far behind, with other entries, on slow disks
+        add_fault(swarm, FAULT_TEACH, 4);
+        add_fault(swarm, FAULT_DEPOSE, 2);
+        add_fault(swarm, FAULT_DISK_STUCK, 4);
+        swarm->retain = 1;
+        draw_floods(world);
+        break;
+    default:
+        break;
+    }
 }
 
 static void draw_faults(struct world *world)
@@ -96,14 +169,21 @@ static void draw_faults(struct world *world)
     if (choose(choices, 4) == 3) // a storm
         swarm->fault_interval_ns /= 20;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
-        if (choose(choices, 2) == 1 && (swarm->nodes > 1 || fault_table[i].alone))
-            swarm->fault_weights[i] = fault_table[i].weight;
+        if (choose(choices, 2) == 1)
+            add_fault(swarm, (enum fault_kind)i, 1);
     }
+    swarm->replays = sometimes(world, 1000000);
+    draw_theme(world);
+    ambush_draw(world);
 }
 
 void swarm_draw(struct world *world, size_t nodes)
 {
     draw_limits(world, nodes);
+    if (world->mode == MODE_QUIET) {
+        world->swarm.faults_ns += 2 * SECOND_NS;
+        world->swarm.patience_ns += 2 * SECOND_NS;
+    }
     if (world->mode == MODE_SAFETY || world->mode == MODE_LIVENESS)
         draw_faults(world);
     if (world->mode == MODE_POWER)
@@ -133,6 +213,35 @@ static void come_back(struct node *node)
 {
     node_restart_later(node, MILLISECOND_NS +
                                  choose_delay(choices_of(node->world), 300 * MILLISECOND_NS));
+}
+
+static void cut_or_join(struct world *world, uint16_t a, uint16_t b, bool cut)
+{
+    network_cut(world, a, b, cut);
+    network_cut(world, b, a, cut);
+}
+
+void faults_kill(struct node *node)
+{
+    node_kill(node);
+    come_back(node);
+}
+
+void faults_power(struct node *node)
+{
+    node_power_loss(node);
+    come_back(node);
+}
+
+void faults_isolate(struct world *world, uint16_t who, uint16_t but)
+{
+    for (uint16_t i = 0; i < world->swarm.nodes; i++) {
+        if (i != but)
+            cut_or_join(world, who, i, true);
+    }
+    world_count(world, COUNT_PARTITIONS);
+    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
+                   (struct event){.kind = EVENT_HEAL, .node = NOBODY});
 }
 
 static void power_all(struct world *world, uint64_t mean_ns)
@@ -188,7 +297,7 @@ static void damage(struct world *world, struct node *node)
 {
     struct pick pick = {.world = world};
 
-    if ((damaged_nodes(world) + 1) * 2 >= world->swarm.nodes || node->damaged)
+    if ((damaged_nodes(world) + 1) * 2 >= world->swarm.voters || node->damaged)
         return;
     if (node->disk->operations->list(node->disk, "journal", pick_name, &pick) != ERROR_OK ||
         pick.seen == 0)
@@ -207,12 +316,6 @@ static void damage(struct world *world, struct node *node)
 }
 
 // ---- Partitions --------------------------------------------------------------------------------
-
-static void cut_both(struct world *world, uint16_t a, uint16_t b)
-{
-    network_cut(world, a, b, true);
-    network_cut(world, b, a, true);
-}
 
 static bool linked(uint32_t shape, uint16_t a, uint16_t b, uint16_t special, uint16_t count,
                    uint32_t side)
@@ -255,7 +358,7 @@ static void partition(struct world *world)
             else if (shape == SHAPES - 2) // one hears nothing, or is not heard
                 network_cut(world, a, b, (side & 1) != 0 ? a == special : b == special);
             else if (!linked(shape, a, b, special, count, side))
-                cut_both(world, a, b);
+                cut_or_join(world, a, b, true);
         }
     }
     world_schedule(world, choose_delay(&world->choices, SECOND_NS),
@@ -313,15 +416,91 @@ static void reset_link(struct world *world, const struct node *node)
     network_reset(world, node->index, other->index);
 }
 
-static void lead_elsewhere(struct world *world, struct node *node, bool transfer)
+// Three times in four somebody who takes itself for the leader.
+static struct node *leader_or_any(struct world *world)
+{
+    struct node *node = any_node(world);
+
+    if (choose(&world->choices, 4) == 3)
+        return node;
+    for (size_t i = 0; i < world->swarm.nodes && node->status.role != PAXOS_LEADER; i++)
+        node = &world->nodes[(node->index + 1u) % world->swarm.nodes];
+    return node;
+}
+
+void faults_transfer(struct node *node)
 {
     if (!node->up)
         return;
-    if (transfer)
-        replica_transfer(node->replica, node_time(node));
-    else
-        replica_set_healthy(node->replica, choose(&world->choices, 2) == 0, node_time(node));
+    world_count(node->world, COUNT_TRANSFERS);
+    replica_transfer(node->replica, node_time(node));
     node_stepped(node);
+}
+
+static void change_health(struct world *world, struct node *node)
+{
+    if (!node->up)
+        return;
+    replica_set_healthy(node->replica, choose(&world->choices, 2) == 0, node_time(node));
+    node_stepped(node);
+}
+
+// Of some of a node's links, in one direction.
+static void stall_links(struct world *world, const struct node *node)
+{
+    uint64_t until_ns = world->now_ns + choose_delay(&world->choices, SECOND_NS / 2);
+    bool out = choose(&world->choices, 2) == 0;
+    uint32_t others = choose(&world->choices, 1u << world->swarm.nodes);
+
+    for (uint16_t i = 0; i < world->swarm.nodes; i++) {
+        if (i != node->index && (others >> i & 1) != 0)
+            network_stall(world, out ? node->index : i, out ? i : node->index, until_ns);
+    }
+}
+
+static void replay(struct world *world, const struct node *node)
+{
+    const struct node *deposed = node_deposed(world);
+
+    network_replay(world, deposed != NULL ? deposed->index : node->index);
+}
+
+// Anybody may teach anybody what is decided, also unasked: late, twice, in the middle of an election.
+// Best somebody whose disk is slow.
+static void teach(struct world *world, struct node *giver)
+{
+    enum { BACK = 3 };
+    const struct node *taker = any_node(world);
+    uint32_t back = choose(&world->choices, BACK);
+
+    for (size_t i = 0; i < world->swarm.nodes && taker->stuck_until_ns <= world->now_ns; i++)
+        taker = &world->nodes[(taker->index + 1u) % world->swarm.nodes];
+    for (size_t i = 0; i < world->swarm.nodes && back == 0; i++) {
+        if (world->nodes[i].status.applied > giver->status.applied)
+            giver = &world->nodes[i];
+    }
+    if (taker == giver || !giver->up || giver->status.applied == 0)
+        return;
+    paxos_slot from = taker->status.applied + 1;
+    world_count(world, COUNT_TAUGHT);
+    courier_lagging(giver, taker->id, from > back ? from - back : 1);
+}
+
+static void flood(struct world *world, const struct node *node)
+{
+    static const uint32_t sizes[] = {50, 300, PAXOS_WINDOW + 100};
+
+    if (world->swarm.floods == 0)
+        return;
+    world->swarm.floods--;
+    if (choose(&world->choices, 2) == 1)
+        faults_isolate(world, node->index, NOBODY);
+    world_count(world, COUNT_FLOODS);
+    world_schedule(world, 0,
+                   (struct event){.kind = EVENT_FLOOD,
+                                  .node = NOBODY,
+                                  .a = node->index,
+                                  .b = sizes[choose(&world->choices, 3)]});
 }
 
 static void strike(struct world *world, enum fault_kind kind)
@@ -330,12 +509,10 @@ static void strike(struct world *world, enum fault_kind kind)
 
     switch (kind) {
     case FAULT_KILL:
-        node_kill(node);
-        come_back(node);
+        faults_kill(node);
         break;
     case FAULT_POWER_ONE:
-        node_power_loss(node);
-        come_back(node);
+        faults_power(node);
         break;
     case FAULT_POWER_ALL:
         power_all(world, 100 * MILLISECOND_NS);
@@ -366,8 +543,28 @@ static void strike(struct world *world, enum fault_kind kind)
         damage(world, node);
         break;
     case FAULT_TRANSFER:
+        faults_transfer(leader_or_any(world));
+        break;
     case FAULT_UNHEALTHY:
-        lead_elsewhere(world, node, kind == FAULT_TRANSFER);
+        change_health(world, node);
+        break;
+    case FAULT_STALL:
+        stall_links(world, node);
+        break;
+    case FAULT_FLOOD:
+        flood(world, leader_or_any(world));
+        break;
+    case FAULT_AMBUSH:
+        ambush_lay(world);
+        break;
+    case FAULT_REPLAY:
+        replay(world, node);
+        break;
+    case FAULT_DEPOSE:
+        faults_isolate(world, leader_or_any(world)->index, NOBODY);
+        break;
+    case FAULT_TEACH:
+        teach(world, node);
         break;
     case FAULT_COUNT:
         break;
@@ -399,33 +596,40 @@ void faults_on_power(struct world *world, struct event *event)
 
 // ---- Healing -----------------------------------------------------------------------------------
 
-// The core: all that can work, or a random quorum of them.
+static void leave_out(const struct world *world, uint32_t voter, uint32_t *able, size_t *count)
+{
+    if (voter >= world->swarm.voters || (*able >> voter & 1) == 0 || *count <= world_quorum(world))
+        return;
+    *able &= ~(1u << voter);
+    --*count;
+}
+
+// The core: all that can work, or a random quorum of the voters and some learners.
 static void choose_core(struct world *world)
 {
     uint32_t able = 0;
     size_t count = 0;
 
     for (size_t i = 0; i < world->swarm.nodes; i++) {
-        if (!world->nodes[i].damaged) {
-            able |= 1u << i;
-            count++;
-        }
-    }
-    while (world->in_part && count > world_quorum(world)) {
-        uint32_t out = choose(&world->choices, (uint32_t)world->swarm.nodes);
-        if ((able >> out & 1) == 0)
+        bool votes = i < world->swarm.voters;
+        if (world->nodes[i].damaged ||
+            (!votes && world->in_part && choose(&world->choices, 2) == 1))
             continue;
-        able &= ~(1u << out);
-        count--;
+        able |= 1u << i;
+        count += votes;
     }
+    if (world->in_part && choose(&world->choices, 2) == 1)
+        leave_out(world, leader_or_any(world)->index, &able, &count);
+    while (world->in_part && count > world_quorum(world))
+        leave_out(world, choose(&world->choices, (uint32_t)world->swarm.voters), &able, &count);
     world->core = able;
 }
-
-// Links between the core and the rest stay as they are (half-open, say), or are cut, so that the core
-// is on its own.
+// Links between the core and the rest stay as they are (half-open, say), or are drawn anew, or are cut,
+// so that the core is on its own.
 static void heal_links(struct world *world)
 {
     bool alone = world->in_part && world->whole_core;
+    bool redraw = world->in_part && !alone && choose(&world->choices, 2) == 1;
 
     for (uint16_t a = 0; a < world->swarm.nodes; a++) {
         for (uint16_t b = 0; b < world->swarm.nodes; b++) {
@@ -434,6 +638,8 @@ static void heal_links(struct world *world)
                 network_cut(world, a, b, false);
             else if (inside == 1 && alone)
                 network_cut(world, a, b, true);
+            else if (redraw && a < b)
+                cut_or_join(world, a, b, choose(&world->choices, 2) == 1);
         }
     }
 }

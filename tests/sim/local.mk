@@ -3,9 +3,11 @@
 check_PROGRAMS += tests/sim/sim
 tests_sim_sim_CFLAGS = $(AM_CFLAGS)
 tests_sim_sim_SOURCES = \
+	tests/sim/ambush.c tests/sim/ambush.h \
 	tests/sim/apply.c \
 	tests/sim/bulk.c \
 	tests/sim/choice.c tests/sim/choice.h \
+	tests/sim/courier.c \
 	tests/sim/faults.c tests/sim/faults.h \
 	tests/sim/flush.c \
 	tests/sim/machine.c tests/sim/machine.h \
@@ -14,6 +16,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/node.c tests/sim/node.h \
 	tests/sim/oracle.h tests/sim/oracle_internal.h \
 	tests/sim/oracle_disk.c \
+	tests/sim/oracle_election.c \
 	tests/sim/oracle_history.c \
 	tests/sim/oracle_log.c \
 	tests/sim/oracle_register.c \

@@ -8,6 +8,8 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "server/forward.h"
+#include "tests/sim/oracle.h"
 
 struct packet {
     uint16_t from; // index
@@ -15,15 +17,24 @@ struct packet {
     uint32_t from_run;
     uint32_t to_run;
     uint32_t connection; // of the pair; counts resets
+    bool arrived;        // waited at the receiver already: no cut link stops it
     size_t length;
     uint8_t bytes[];
 };
 
+enum { REMEMBERED = 64 };
+
 struct network {
+    struct packet *recent[NODES_MAX][REMEMBERED]; // [receiver]: packets that it got lately
+    uint32_t received[NODES_MAX];                 // how many it ever got
     bool cut[NODES_MAX][NODES_MAX];
     uint32_t connection[NODES_MAX][NODES_MAX]; // symmetric
     uint32_t known_run[NODES_MAX][NODES_MAX];  // [receiver][sender]: newest run heard of
     uint64_t last_ns[NODES_MAX][NODES_MAX];    // when the last packet arrives
+    uint64_t stall_ns[NODES_MAX][NODES_MAX];   // nothing arrives before
+    uint64_t repeat_ns[NODES_MAX]
+                      [NODES_MAX];      // when the next packet arrives once more; 0: it does not
+    bool instead[NODES_MAX][NODES_MAX]; // ... and not before
 };
 
 void network_make(struct world *world)
@@ -33,37 +44,43 @@ void network_make(struct world *world)
 
 void network_free(struct world *world)
 {
+    for (size_t i = 0; i < NODES_MAX; i++) {
+        for (size_t j = 0; j < REMEMBERED; j++)
+            free(world->network->recent[i][j]);
+    }
     free(world->network);
 }
 
-static uint64_t delay_of(struct world *world, bool late)
+static uint64_t delay_of(struct world *world)
 {
     uint64_t delay_ns = world->swarm.delay_least_ns;
     uint64_t longest_ns = world->swarm.heartbeat_us * MICROSECOND_NS / 4;
 
     delay_ns += choose_delay(&world->choices, world->swarm.delay_ns);
-    if (world->mode == MODE_QUIET && delay_ns > longest_ns)
+    if ((world->mode == MODE_QUIET || world->healing) && delay_ns > longest_ns)
         delay_ns = longest_ns; // nothing that a heartbeat could take for a failure
-    if (late)
-        delay_ns += choose_delay(&world->choices, SECOND_NS);
     return delay_ns;
 }
 
-// In order, as on one connection, unless this network reorders.
-static uint64_t arrival_delay(struct world *world, const struct packet *packet, bool late)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-    uint64_t *last_ns = &world->network->last_ns[packet->from][packet->to];
-    uint64_t delay_ns = delay_of(world, late);
-
-    if (world->swarm.reorders || late)
-        return delay_ns;
-    if (*last_ns > world->now_ns + delay_ns)
-        delay_ns = *last_ns - world->now_ns;
-    *last_ns = world->now_ns + delay_ns;
-    return delay_ns;
+    return a > b ? a : b;
 }
 
-static void dispatch(struct world *world, const struct packet *packet, bool late)
+// When it arrives: in order, as on one connection, unless this network reorders.
+static uint64_t arrival_ns(struct world *world, const struct packet *packet)
+{
+    struct network *network = world->network;
+    uint64_t *last_ns = &network->last_ns[packet->from][packet->to];
+    uint64_t stall_ns = world->healing ? 0 : network->stall_ns[packet->from][packet->to];
+    uint64_t at_ns = larger(world->now_ns + delay_of(world), stall_ns);
+
+    if (!world->swarm.reorders)
+        at_ns = *last_ns = larger(*last_ns, at_ns);
+    return at_ns;
+}
+
+static void dispatch(struct world *world, const struct packet *packet, uint64_t at_ns)
 {
     size_t size = sizeof *packet + packet->length;
     struct packet *copy = memory_copy(packet, size);
@@ -75,9 +92,29 @@ static void dispatch(struct world *world, const struct packet *packet, bool late
         world_count(world, COUNT_CORRUPTED);
     }
     world_schedule(
-        world, arrival_delay(world, packet, late),
+        world, at_ns - world->now_ns,
         (struct event){
             .kind = EVENT_DELIVER, .node = packet->to, .run = packet->to_run, .data = copy});
+}
+
+// The same packet again: soon, much later, or when somebody asked for it.
+static void repeat(struct world *world, const struct packet *packet)
+{
+    uint64_t *repeat_ns = &world->network->repeat_ns[packet->from][packet->to];
+    uint64_t at_ns = 0;
+
+    if (*repeat_ns > world->now_ns)
+        at_ns = *repeat_ns;
+    *repeat_ns = 0;
+    if (at_ns == 0 && !world->healing && choose_chance(&world->choices, world->swarm.duplicates)) {
+        at_ns = arrival_ns(world, packet);
+        if (choose_chance(&world->choices, world->swarm.late_duplicates))
+            at_ns += choose_delay(&world->choices, SECOND_NS);
+    }
+    if (at_ns == 0)
+        return;
+    world_count(world, COUNT_DUPLICATED);
+    dispatch(world, packet, at_ns);
 }
 
 void network_send(struct world *world, uint16_t from, uint16_t to, const void *data, size_t length)
@@ -102,12 +139,39 @@ void network_send(struct world *world, uint16_t from, uint16_t to, const void *d
                               .connection = network->connection[from][to],
                               .length = length};
     memcpy(packet->bytes, data, length);
-    dispatch(world, packet, false);
-    if (!world->healing && choose_chance(&world->choices, world->swarm.duplicates)) {
-        world_count(world, COUNT_DUPLICATED);
-        dispatch(world, packet, choose_chance(&world->choices, world->swarm.late_duplicates));
-    }
+    if (!network->instead[from][to])
+        dispatch(world, packet, arrival_ns(world, packet));
+    network->instead[from][to] = false;
+    repeat(world, packet);
     free(packet);
+}
+
+static void remember(struct network *network, const struct packet *packet)
+{
+    uint32_t at = network->received[packet->to]++ % REMEMBERED;
+    struct packet **place = &network->recent[packet->to][at];
+
+    free(*place);
+    *place = memory_copy(packet, sizeof *packet + packet->length);
+    (*place)->arrived = true;
+}
+
+void network_replay(struct world *world, uint16_t index)
+{
+    enum { REPLAYED_MAX = 16 };
+    uint32_t count = 1 + choose(&world->choices, REPLAYED_MAX);
+
+    if (world->healing)
+        return;
+    world_count(world, COUNT_REPLAYS);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = choose(&world->choices, REMEMBERED);
+        const struct packet *packet = world->network->recent[index][at];
+        if (packet == NULL || packet->to_run != world->nodes[index].run)
+            continue;
+        world_count(world, COUNT_DUPLICATED);
+        dispatch(world, packet, world->now_ns + choose_delay(&world->choices, 5 * MILLISECOND_NS));
+    }
 }
 
 void network_deliver(struct world *world, struct event *event)
@@ -117,12 +181,20 @@ void network_deliver(struct world *world, struct event *event)
     struct node *node = &world->nodes[packet->to];
     uint32_t *known_run = &network->known_run[packet->to][packet->from];
 
-    if (network->cut[packet->from][packet->to] || packet->from_run < *known_run ||
+    if ((network->cut[packet->from][packet->to] && !packet->arrived) ||
+        packet->from_run < *known_run ||
         packet->connection != network->connection[packet->from][packet->to]) {
         world_count(world, COUNT_LOST);
         return;
     }
     *known_run = packet->from_run;
+    if (world->swarm.replays > 0)
+        remember(network, packet);
+    if (packet->length > 0 && packet->bytes[0] >= FRAME_OFFER && packet->bytes[0] <= FRAME_RANGE) {
+        courier_receive(node, (uint16_t)(packet->from + 1), packet->bytes, packet->length);
+        return;
+    }
+    oracle_delivered(node, packet->bytes, packet->length);
     replica_receive(node->replica, (uint16_t)(packet->from + 1), packet->bytes, packet->length,
                     node_time(node));
     node_stepped(node);
@@ -135,7 +207,7 @@ static void tell_down(struct world *world, uint16_t who, uint16_t about)
 
     if (node->up)
         world_schedule(
-            world, delay_of(world, false),
+            world, delay_of(world),
             (struct event){
                 .kind = EVENT_PEER_DOWN, .node = who, .run = node->run, .a = (uint64_t)about + 1});
 }
@@ -171,4 +243,16 @@ bool network_is_cut(const struct world *world, uint16_t from, uint16_t to)
 void network_heal_all(struct world *world)
 {
     memset(world->network->cut, 0, sizeof world->network->cut);
+}
+
+void network_stall(struct world *world, uint16_t from, uint16_t to, uint64_t until_ns)
+{
+    world_count(world, COUNT_STALLS);
+    world->network->stall_ns[from][to] = until_ns;
+}
+
+void network_repeat(struct world *world, uint16_t from, uint16_t to, uint64_t at_ns, bool instead)
+{
+    world->network->repeat_ns[from][to] = at_ns;
+    world->network->instead[from][to] = instead;
 }

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "server/forward.h"
+#include "tests/sim/ambush.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
@@ -55,6 +56,37 @@ static void set_clock(struct node *node)
         node->rate = choose_between(choices, CLOCK_ONE * 9 / 10, CLOCK_ONE * 11 / 10);
 }
 
+// ---- What the core says ------------------------------------------------------------------------
+
+static void log_change(struct node *node, const struct paxos_status *before)
+{
+    static const char *const roles[] = {"follower", "candidate", "leader"};
+    const struct paxos_status *status = &node->status;
+
+    if (before->role != status->role || before->leader != status->leader ||
+        before->serving != status->serving)
+        world_log(node->world, node, "is %s, leader n%u, ballot %" PRIu64 ".%u%s",
+                  roles[status->role], status->leader, status->ballot.round, status->ballot.node,
+                  status->serving ? ", serves" : "");
+}
+
+// What changed, also in the middle of a step.
+static void look(struct node *node)
+{
+    struct paxos_status before = node->status;
+
+    replica_status(node->replica, &node->status);
+    log_change(node, &before);
+    if (before.role != PAXOS_LEADER)
+        node->candidate_last = before.last;
+    if (before.role != node->status.role && node->status.role != PAXOS_FOLLOWER &&
+        choose_chance(choices_of(node->world), node->world->swarm.replays))
+        network_replay(node->world, node->index);
+    paxos_slot seen = before.decided > node->begun_anew ? before.decided : node->begun_anew;
+    for (paxos_slot slot = seen + 1; slot <= node->status.decided; slot++)
+        oracle_decided(node, paxos_entry(node->paxos, slot));
+}
+
 // ---- Ports -------------------------------------------------------------------------------------
 
 static void port_persist(void *context, const struct paxos_output *output)
@@ -69,20 +101,33 @@ static void port_apply(void *context, const struct entry *entry)
 {
     struct node *node = context;
 
+    if (node->dying)
+        return;
+    look(node);
+    apply_entry(node, entry);
+}
+
+static void port_install(void *context, paxos_slot slot)
+{
+    struct node *node = context;
+
     if (!node->dying)
-        apply_entry(node, entry);
+        apply_install(node, slot);
 }
 
 static void port_send(void *context, uint16_t to, const void *data, size_t length)
 {
     struct node *node = context;
     struct paxos_message message;
+    enum passage passage = PASSAGE_FREE;
 
-    if (node->dying)
+    if (node->dying || node->silent)
         return;
     if (*(const uint8_t *)data == FRAME_PAXOS &&
         paxos_message_decode((const uint8_t *)data + 1, length - 1, &message) == ERROR_OK) {
-        oracle_sent(node, &message);
+        passage = ambush_on_send(node, to, message.type);
+        if (passage == PASSAGE_FREE || passage == PASSAGE_LAST)
+            oracle_sent(node, &message);
         world_log(
             node->world, node,
             "-> n%u %s b=%" PRIu64 ".%u l=%" PRIu64 ".%u p=%" PRIu64 ".%u lb=%" PRIu64
@@ -95,7 +140,9 @@ static void port_send(void *context, uint16_t to, const void *data, size_t lengt
     } else {
         world_log(node->world, node, "-> n%u forwards %zu bytes", to, length);
     }
-    network_send(node->world, node->id, to, data, length);
+    if (passage == PASSAGE_FREE || passage == PASSAGE_LAST)
+        network_send(node->world, node->id, to, data, length);
+    node->silent = passage == PASSAGE_NEVER || passage == PASSAGE_LAST;
 }
 
 static void port_catch_up(void *context, uint16_t to, paxos_slot from)
@@ -103,7 +150,7 @@ static void port_catch_up(void *context, uint16_t to, paxos_slot from)
     struct node *node = context;
 
     if (!node->dying)
-        bulk_request(node, to, from);
+        courier_lagging(node, to, from);
 }
 
 static void port_fault(void *context, enum paxos_fault fault)
@@ -143,26 +190,9 @@ static void set_timer(struct node *node)
             .kind = EVENT_TICK, .node = node->index, .run = node->run, .a = node->timer});
 }
 
-static void log_change(struct node *node, const struct paxos_status *before)
-{
-    static const char *const roles[] = {"follower", "candidate", "leader"};
-    const struct paxos_status *status = &node->status;
-
-    if (before->role != status->role || before->leader != status->leader ||
-        before->serving != status->serving)
-        world_log(node->world, node, "is %s, leader n%u, ballot %" PRIu64 ".%u%s",
-                  roles[status->role], status->leader, status->ballot.round, status->ballot.node,
-                  status->serving ? ", serves" : "");
-}
-
 void node_stepped(struct node *node)
 {
-    struct paxos_status before = node->status;
-
-    replica_status(node->replica, &node->status);
-    log_change(node, &before);
-    for (paxos_slot slot = before.decided + 1; slot <= node->status.decided; slot++)
-        oracle_decided(node, paxos_entry(node->paxos, slot));
+    look(node);
     oracle_stepped(node);
     set_timer(node);
 }
@@ -215,7 +245,7 @@ static enum error boot_identity(struct node *node, struct failure *failure)
 static enum error found(struct node *node, struct failure *failure)
 {
     static const uint8_t cluster[16] = "simulated";
-    struct member members[PAXOS_VOTERS_MAX] = {0};
+    struct cluster_member members[PAXOS_NODES_MAX] = {0};
     size_t count = node->world->swarm.nodes;
 
     for (size_t i = 0; i < count; i++) {
@@ -231,15 +261,18 @@ static struct recovery_settings settings_of(const struct world *world)
     struct recovery_settings settings = {
         .segment_bytes = swarm->segment_bytes,
         .config = {.epoch = 1,
-                   .voter_count = swarm->nodes,
+                   .voter_count = swarm->voters,
+                   .learner_count = swarm->nodes - swarm->voters,
                    .window = swarm->window,
                    .retain = swarm->retain,
                    .heartbeat_us = swarm->heartbeat_us,
                    .retransmit_us = swarm->retransmit_us},
     };
 
-    for (size_t i = 0; i < swarm->nodes; i++)
+    for (size_t i = 0; i < swarm->voters; i++)
         settings.config.voters[i] = (uint16_t)(i + 1);
+    for (size_t i = swarm->voters; i < swarm->nodes; i++)
+        settings.config.learners[i - swarm->voters] = (uint16_t)(i + 1);
     return settings;
 }
 
@@ -263,6 +296,7 @@ static void plug_in(struct node *node, const struct recovery_result *result)
     struct replica_ports ports = {.context = node,
                                   .persist = port_persist,
                                   .apply = port_apply,
+                                  .install = port_install,
                                   .send = port_send,
                                   .catch_up = port_catch_up,
                                   .fault = port_fault};
@@ -345,6 +379,7 @@ void node_start(struct node *node)
     node->run++;
     node->up = true;
     node->dying = false;
+    node->silent = false;
     node->turn_scheduled = false;
     node->timer_at_ns = 0;
     node->paused_until_ns = 0;
@@ -357,10 +392,11 @@ void node_start(struct node *node)
         return;
     }
     plug_in(node, &result);
+    replica_status(node->replica, &node->status);
     oracle_recovered(node);
     look_at_position(node);
     bulk_start(node);
-    replica_status(node->replica, &node->status);
+    courier_start(node);
     replica_start(node->replica, node_time(node));
     node_stepped(node);
     world_log(node->world, node, "started: applied=%" PRIu64 " last=%" PRIu64, node->status.applied,
@@ -389,6 +425,7 @@ void node_restart_later(struct node *node, uint64_t delay_ns)
 static void end_process(struct node *node)
 {
     node->dying = true;
+    courier_stop(node);
     replica_free(node->replica);
     node->replica = NULL;
     flush_abandon(node);
@@ -463,5 +500,21 @@ void nodes_free(struct world *world)
 
 size_t world_quorum(const struct world *world)
 {
-    return world->swarm.nodes / 2 + 1;
+    return world->swarm.voters / 2 + 1;
+}
+
+struct node *node_deposed(struct world *world)
+{
+    struct node *lowest = NULL, *highest = NULL;
+
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        struct node *node = &world->nodes[i];
+        if (node->status.role != PAXOS_LEADER)
+            continue;
+        if (lowest == NULL || ballot_compare(node->status.ballot, lowest->status.ballot) < 0)
+            lowest = node;
+        if (highest == NULL || ballot_compare(node->status.ballot, highest->status.ballot) > 0)
+            highest = node;
+    }
+    return lowest != highest ? lowest : NULL;
 }

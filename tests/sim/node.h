@@ -6,6 +6,7 @@
 #include "base/fifo.h"
 #include "server/recovery.h"
 #include "server/replica.h"
+#include "server/transfer.h"
 #include "storage/identity.h"
 #include "tests/lib/disk_fake.h"
 #include "tests/sim/shadow.h"
@@ -39,6 +40,7 @@ struct node {
 
     bool up;
     uint32_t run; // +1 per start of the process
+    bool silent;  // nothing leaves it any more: it is about to die
     bool dying;   // its last answers are collected: ports do nothing
     struct identity identity;
     struct state *state;
@@ -49,10 +51,14 @@ struct node {
     struct apply apply;
     paxos_slot newest_checkpoint;
     paxos_slot older_checkpoint;
-    uint64_t timer;       // number of the tick that is valid
-    uint64_t timer_at_ns; // node's time that it is due
+    struct transfer *transfer;
+    struct checkpoint_info received; // a checkpoint that the core was handed
+    paxos_slot begun_anew;           // the log begins behind this one, which was installed
+    uint64_t timer;                  // number of the tick that is valid
+    uint64_t timer_at_ns;            // node's time that it is due
     bool turn_scheduled;
     struct paxos_status status; // after the last step
+    paxos_slot candidate_last;  // end of its log before it led
 
     // Its clock: local = local_base + (now - real_base) * rate / 2^20.
     uint64_t rate;
@@ -84,7 +90,9 @@ uint64_t node_real_delay_ns(const struct node *node, uint64_t local_ns);
 void node_wake(struct node *node);
 // To be called after every call into the driver: sets the timer, looks at what changed.
 void node_stepped(struct node *node);
-// The quorum of the cluster.
+// A leader that does not know that there is another; NULL if there is none.
+struct node *node_deposed(struct world *world);
+// A quorum of the voters.
 size_t world_quorum(const struct world *world);
 
 void node_on_turn(struct world *world, struct event *event);
@@ -101,12 +109,24 @@ void flush_on_persisted(struct world *world, struct event *event);
 
 // ---- apply.c: the apply thread -----------------------------------------------------------------
 void apply_entry(struct node *node, const struct entry *entry);
+void apply_install(struct node *node, paxos_slot slot);
 void apply_abandon(struct node *node);
 void apply_on_run(struct world *world, struct event *event);
 void apply_on_applied(struct world *world, struct event *event);
 
 // ---- bulk.c: the bulk thread -------------------------------------------------------------------
 void bulk_start(struct node *node);
-void bulk_request(struct node *node, uint16_t to, paxos_slot from);
 void bulk_on_check(struct world *world, struct event *event);
-void bulk_on_catch_up(struct world *world, struct event *event);
+// The state was replaced by the checkpoint of this slot.
+enum error bulk_installed(struct node *node, paxos_slot slot);
+
+// ---- courier.c: the courier thread -------------------------------------------------------------
+void courier_start(struct node *node);
+void courier_stop(struct node *node);
+void courier_lagging(struct node *node, uint16_t to, paxos_slot from);
+// A frame of a peer's transfer.
+void courier_receive(struct node *node, uint16_t from, const void *data, size_t length);
+enum error courier_tick(struct node *node);
+void courier_on_catch_up(struct world *world, struct event *event);
+void courier_on_transfer(struct world *world, struct event *event);
+void courier_on_install(struct world *world, struct event *event);

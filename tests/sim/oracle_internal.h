@@ -5,7 +5,8 @@
 #include "tests/sim/oracle.h"
 
 struct decided_slot {
-    struct entry entry; // with a reference to its value
+    struct entry entry;   // with a reference to its value
+    struct ballot ballot; // lowest in which a leader counted its votes; round 0: none yet
     bool executed;
     struct hash128 digest; // of the state behind it
     uint64_t results;      // hash of what its commands answered
@@ -17,7 +18,22 @@ struct leadership {
     uint32_t run;
 };
 
+// A promise's claim.
+struct claim {
+    struct ballot log_ballot;
+    paxos_slot last;
+    struct hash128 hash; // there
+};
+
+// The promises that a candidate was given.
+struct campaign {
+    struct ballot ballot;
+    uint32_t from; // set of voters' indexes
+    struct claim claims[PAXOS_VOTERS_MAX];
+};
+
 struct oracle {
+    struct campaign campaigns[NODES_MAX];
     struct decided_slot *slots; // slot 1 first
     size_t count;
     size_t capacity;

@@ -42,18 +42,42 @@ static void add(struct world *world, const struct entry *entry)
     world_note(world, &entry->hash, sizeof entry->hash);
 }
 
-// 8: at the instant of the decision a quorum of disks holds the entry.
+// 8: at the instant of the decision a quorum of voters' disks holds the entry; when a leader counts
+// the votes, in the leader's ballot or, where a later leader has adopted it, in a higher one.
 static void check_durable(struct node *node, const struct entry *entry)
 {
     struct world *world = node->world;
+    bool leads = node->status.role == PAXOS_LEADER;
     size_t holders = 0;
 
-    for (size_t i = 0; i < world->swarm.nodes; i++)
-        holders += shadow_holds(&world->nodes[i].shadow, entry->slot, entry->hash);
+    for (size_t i = 0; i < world->swarm.voters; i++) {
+        const struct shadow *shadow = &world->nodes[i].shadow;
+        if (leads && ballot_compare(shadow->log_ballot, node->status.ballot) < 0)
+            continue;
+        holders += shadow_holds(shadow, entry->slot, entry->hash);
+    }
     if (holders < world_quorum(world))
         world_fail(world, SIM_CORRECTNESS, "durability",
-                   "node %u takes slot %" PRIu64 " for decided, which %zu of %zu disks hold",
-                   node->id, entry->slot, holders, world->swarm.nodes);
+                   "node %u takes slot %" PRIu64 " for decided, which %zu of %zu disks hold%s",
+                   node->id, entry->slot, holders, world->swarm.voters,
+                   leads ? " in its ballot" : "");
+}
+
+// 5: who knows what was decided in a ballot has promised that ballot: else it could let a stale
+// candidate win that knows less.
+static void check_promised(struct node *node, struct decided_slot *decided)
+{
+    const struct paxos_status *status = &node->status;
+
+    if (status->role == PAXOS_LEADER &&
+        (decided->ballot.round == 0 || ballot_compare(status->ballot, decided->ballot) < 0))
+        decided->ballot = status->ballot;
+    if (ballot_compare(status->ballot, decided->ballot) < 0)
+        world_fail(node->world, SIM_CORRECTNESS, "promise",
+                   "node %u knows slot %" PRIu64 " that ballot %" PRIu64
+                   ".%u decided, but has promised only %" PRIu64 ".%u",
+                   node->id, decided->entry.slot, decided->ballot.round, decided->ballot.node,
+                   status->ballot.round, status->ballot.node);
 }
 
 void oracle_executing(struct node *node, const struct entry *entry)
@@ -64,7 +88,11 @@ void oracle_executing(struct node *node, const struct entry *entry)
         world_fail(world, SIM_CORRECTNESS, "durability",
                    "node %u executes slot %" PRIu64 ", which its own disk does not hold", node->id,
                    entry->slot);
-    oracle_decided(node, entry);
+    if (entry->slot > world->oracle->count ||
+        !hash128_equal(slot_of(world, entry->slot)->entry.hash, entry->hash))
+        world_fail(world, SIM_CORRECTNESS, "agreement",
+                   "node %u executes slot %" PRIu64 ", which was not decided so", node->id,
+                   entry->slot);
 }
 
 void oracle_decided(struct node *node, const struct entry *entry)
@@ -76,17 +104,16 @@ void oracle_decided(struct node *node, const struct entry *entry)
         world_fail(world, SIM_CORRECTNESS, "agreement",
                    "node %u takes slot %" PRIu64 " for decided, but not the one before", node->id,
                    entry->slot);
-    if (entry->slot == world->oracle->count + 1) {
+    if (entry->slot == world->oracle->count + 1)
         add(world, entry);
-        return;
-    }
-    const struct entry *known = &slot_of(world, entry->slot)->entry;
-    if (!hash128_equal(known->hash, entry->hash))
+    struct decided_slot *known = slot_of(world, entry->slot);
+    if (!hash128_equal(known->entry.hash, entry->hash))
         world_fail(world, SIM_CORRECTNESS, "agreement",
                    "node %u takes slot %" PRIu64 " for decided with the value of ballot %" PRIu64
                    ".%u, decided was that of %" PRIu64 ".%u",
                    node->id, entry->slot, entry->origin.round, entry->origin.node,
-                   known->origin.round, known->origin.node);
+                   known->entry.origin.round, known->entry.origin.node);
+    check_promised(node, known);
 }
 
 void oracle_executed(struct node *node, paxos_slot slot, struct hash128 digest, uint64_t results)
@@ -116,7 +143,8 @@ void oracle_position(struct node *node, const struct state_position *position)
         world_fail(world, SIM_CORRECTNESS, "agreement",
                    "node %u recovered slot %" PRIu64 ", which was never decided", node->id,
                    position->applied);
-    const struct decided_slot *decided = slot_of(world, position->applied);
+    struct decided_slot *decided = slot_of(world, position->applied);
+    check_promised(node, decided);
     if (!hash128_equal(decided->entry.hash, position->hash))
         world_fail(world, SIM_CORRECTNESS, "agreement",
                    "node %u recovered another slot %" PRIu64 " than was decided", node->id,

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
 enum {
@@ -18,12 +19,18 @@ enum {
     KEY_RETENTION_S = 100000,
     KEY_CAPACITY = 100000,
     OPS_MAX = 4,
+    SPARES = PAXOS_WINDOW + 200,
 };
 
+#define FLOOD_NS (40 * MICROSECOND_NS) // between its commands, so that each gets a slot of its own
+
+// Clients beyond the swarm's are spare ones: each sends one request when it is needed.
 struct client {
     uint32_t index;
     bool busy;
+    bool spare;
     size_t operation; // while busy
+    struct node *at;  // who is to get the request; NULL: anybody
 };
 
 struct workload {
@@ -40,6 +47,8 @@ struct request {
     struct node *node;
     struct client *client;
 };
+
+static void probe(struct world *world, uint32_t key);
 
 static struct operation *operation_of(struct world *world, const struct client *client)
 {
@@ -170,7 +179,8 @@ static void finish(struct world *world, struct client *client, enum operation_st
     if (status == OPERATION_OK)
         told(world, operation);
     world_note(world, operation, offsetof(struct operation, command));
-    client_later(world, client, world->swarm.think_ns);
+    if (!client->spare)
+        client_later(world, client, world->swarm.think_ns);
 }
 
 // An answer that leaves it open what happened: a keyed request is asked again until it is known.
@@ -208,7 +218,11 @@ static void finish_write(struct world *world, struct client *client, struct blob
     operation->zxid = result.zxid;
     operation->changed = result.error == ERROR_OK;
     world_count(world, COUNT_WRITES_OK);
+    uint32_t key = operation->key;
+    bool changed = operation->changed;
     finish(world, client, OPERATION_OK, ERROR_OK);
+    if (changed && !client->spare && choose_chance(&world->choices, world->swarm.probes))
+        probe(world, key);
 }
 
 static void on_complete(struct submission *submission, enum error error, struct blob *result)
@@ -275,7 +289,7 @@ static void on_read(struct replica_read *read, enum error error)
 
 // ---- Requests ----------------------------------------------------------------------------------
 
-static void begin(struct world *world, struct client *client)
+static struct operation *add_operation(struct world *world, struct client *client)
 {
     struct history *history = &world->workload->history;
 
@@ -287,19 +301,25 @@ static void begin(struct world *world, struct client *client)
     client->busy = true;
     client->operation = history->count++;
     struct operation *operation = operation_of(world, client);
-    *operation = (struct operation){
-        .read = choose(&world->choices, 3) == 2,
-        .keyed = choose(&world->choices, 4) == 3,
-        .key = choose(&world->choices, (uint32_t)world->swarm.keys),
-        .invoked_ns = world->now_ns,
-        .floor_zxid = history->told_zxid,
-    };
-    if (operation->read) {
-        operation->keyed = false;
-        return;
-    }
+    *operation = (struct operation){.invoked_ns = world->now_ns, .floor_zxid = history->told_zxid};
+    return operation;
+}
+
+static void make_write(struct world *world, struct operation *operation)
+{
     operation->command = make_command(world, operation);
     operation->command_hash = hash64(operation->command->data, operation->command->length, 0);
+}
+
+static void begin(struct world *world, struct client *client)
+{
+    struct operation *operation = add_operation(world, client);
+
+    operation->read = choose(&world->choices, 3) == 2;
+    operation->keyed = choose(&world->choices, 4) == 3 && !operation->read;
+    operation->key = choose(&world->choices, (uint32_t)world->swarm.keys);
+    if (!operation->read)
+        make_write(world, operation);
 }
 
 static struct node *choose_node(struct world *world)
@@ -314,12 +334,27 @@ static struct node *choose_node(struct world *world)
     return node;
 }
 
+// What is sent to a node that is paused waits in its socket, or times out.
+static bool wait_for_node(struct world *world, struct client *client, struct node *node)
+{
+    if (client->at != NULL || choose(&world->choices, 2) == 0)
+        return false;
+    client->at = node;
+    world_schedule(world, node->paused_until_ns - world->now_ns,
+                   (struct event){.kind = EVENT_CLIENT, .node = NOBODY, .a = client->index});
+    return true;
+}
+
 static void send(struct world *world, struct client *client)
 {
     struct operation *operation = operation_of(world, client);
-    struct node *node = choose_node(world);
+    struct node *node = client->at != NULL ? client->at : choose_node(world);
+    bool paused = node->up && node->paused_until_ns > world->now_ns;
 
-    if (!node->up || node->paused_until_ns > world->now_ns) {
+    if (paused && wait_for_node(world, client, node))
+        return;
+    client->at = NULL;
+    if (!node->up || paused) {
         finish_refused(world, client, ERROR_NO_LEADER);
         return;
     }
@@ -348,11 +383,58 @@ void workload_on_client(struct world *world, struct event *event)
     struct client *client = &world->workload->clients[event->a];
 
     if (!client->busy) {
-        if (world->workload->finishing)
+        if (world->workload->finishing || client->spare)
             return;
         begin(world, client);
     }
     send(world, client);
+}
+
+// ---- Probes and floods -------------------------------------------------------------------------
+
+static struct client *idle_spare(struct world *world)
+{
+    for (size_t i = world->swarm.clients; i < world->swarm.clients + SPARES; i++) {
+        if (!world->workload->clients[i].busy)
+            return &world->workload->clients[i];
+    }
+    return NULL;
+}
+
+// A write was just answered: others read the same znode elsewhere and must see it.
+static void probe(struct world *world, uint32_t key)
+{
+    enum { PROBES = 3 };
+
+    world_count(world, COUNT_PROBES);
+    for (unsigned i = 0; i < PROBES; i++) {
+        struct client *client = idle_spare(world);
+        if (client == NULL || world->workload->finishing)
+            return;
+        struct operation *operation = add_operation(world, client);
+        operation->read = true;
+        operation->key = key;
+        client->at = choose(&world->choices, 2) == 1 ? node_deposed(world) : NULL;
+        if (client->at != NULL && choose_chance(&world->choices, world->swarm.replays))
+            network_replay(world, client->at->index);
+        client_later(world, client, MILLISECOND_NS);
+    }
+}
+
+void workload_on_flood(struct world *world, struct event *event)
+{
+    struct client *client = idle_spare(world);
+
+    if (client == NULL || world->workload->finishing || event->b == 0)
+        return;
+    struct operation *operation = add_operation(world, client);
+    operation->key = choose(&world->choices, (uint32_t)world->swarm.keys);
+    make_write(world, operation);
+    client->at = &world->nodes[event->a];
+    send(world, client);
+    world_schedule(
+        world, FLOOD_NS,
+        (struct event){.kind = EVENT_FLOOD, .node = NOBODY, .a = event->a, .b = event->b - 1});
 }
 
 // ---- Life --------------------------------------------------------------------------------------
@@ -362,10 +444,12 @@ void workload_make(struct world *world)
     struct workload *workload = memory_zalloc(sizeof *workload);
 
     world->workload = workload;
-    workload->clients = memory_zalloc(world->swarm.clients * sizeof *workload->clients);
-    for (uint32_t i = 0; i < world->swarm.clients; i++) {
+    workload->clients = memory_zalloc((world->swarm.clients + SPARES) * sizeof *workload->clients);
+    for (uint32_t i = 0; i < world->swarm.clients + SPARES; i++) {
         workload->clients[i].index = i;
-        client_later(world, &workload->clients[i], 20 * MILLISECOND_NS);
+        workload->clients[i].spare = i >= world->swarm.clients;
+        if (i < world->swarm.clients)
+            client_later(world, &workload->clients[i], 20 * MILLISECOND_NS);
     }
 }
 
@@ -389,7 +473,7 @@ void workload_finish(struct world *world)
 
 bool workload_busy(const struct world *world)
 {
-    for (size_t i = 0; i < world->swarm.clients; i++) {
+    for (size_t i = 0; i < world->swarm.clients + SPARES; i++) {
         if (world->workload->clients[i].busy)
             return true;
     }

@@ -52,6 +52,7 @@ void workload_finish(struct world *world);
 bool workload_busy(const struct world *world);
 const struct history *workload_history(const struct world *world);
 void workload_on_client(struct world *world, struct event *event);
+void workload_on_flood(struct world *world, struct event *event);
 
 // What a read of this znode sees, as a hash; 0 when it does not exist. *value gets its number.
 uint64_t workload_look(struct view *view, uint32_t key, uint64_t *value);

@@ -9,16 +9,19 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "tests/sim/ambush.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/workload.h"
 
-#define HEALED_WORK_NS (1 * SECOND_NS)       // clients go on so long after faults ended
-#define CONVERGE_NS    (60 * SECOND_NS)      // all must be done so long after that
-#define LOOK_NS        (20 * MILLISECOND_NS) // how often convergence is looked at
+#define CONVERGE_NS (60 * SECOND_NS)      // all must be done so long after that
+#define LOOK_NS     (20 * MILLISECOND_NS) // how often convergence is looked at
 
-enum { REGISTERS_EVERY = 4 }; // seeds: the search for an order is slow
+enum {
+    REGISTERS_EVERY = 4,     // seeds: the search for an order is slow
+    INSTANT_EVENTS = 100000, // of one moment: whoever causes more does not let time pass
+};
 
 struct world *world_current;
 
@@ -43,6 +46,17 @@ const char *sim_mode_name(enum sim_mode mode)
     };
 
     return names[mode];
+}
+
+const char *ambush_name(enum ambush_action action)
+{
+    static const char *const names[AMBUSH_COUNT] = {
+#define AMBUSH_NAME(NAME, name) #name,
+        SIM_AMBUSHES(AMBUSH_NAME)
+#undef AMBUSH_NAME
+    };
+
+    return names[action];
 }
 
 // ---- Failure and log ---------------------------------------------------------------------------
@@ -170,7 +184,11 @@ static void dispatch(struct world *world)
 {
     struct event event = pop(&world->queue);
 
+    world->instant_events = event.at_ns == world->now_ns ? world->instant_events + 1 : 0;
     world->now_ns = event.at_ns;
+    if (world->instant_events > INSTANT_EVENTS)
+        world_fail(world, SIM_LIVENESS, "spins", "%s of node %d over and over in one moment",
+                   event_names[event.kind], event.node == NOBODY ? 0 : event.node + 1);
     if (belongs_to_the_dead(world, &event)) {
         free(event.data);
         return;
@@ -186,8 +204,11 @@ static void dispatch(struct world *world)
 
 static void run_until(struct world *world, uint64_t until_ns)
 {
-    while (world->queue.count > 0 && world->queue.heap[0].at_ns <= until_ns)
+    while (world->queue.count > 0 && world->queue.heap[0].at_ns <= until_ns) {
         dispatch(world);
+        if (world->calm && !world->healing)
+            return;
+    }
     world->now_ns = until_ns;
 }
 
@@ -285,7 +306,7 @@ uint64_t world_run(const struct world_options *options)
     make(&world, options->nodes);
     run_until(&world, world.swarm.faults_ns);
     faults_end(&world, world.mode == MODE_LIVENESS);
-    run_until(&world, world.now_ns + HEALED_WORK_NS);
+    run_until(&world, world.now_ns + world.swarm.work_ns);
     if (!world.whole_core)
         serve_in_part(&world);
     converge(&world);

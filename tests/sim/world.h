@@ -11,7 +11,7 @@
 #include "tests/sim/choice.h"
 
 enum {
-    NODES_MAX = PAXOS_VOTERS_MAX,
+    NODES_MAX = PAXOS_VOTERS_MAX + 2,
     NOBODY = UINT16_MAX, // as the node of an event: it belongs to the world
 };
 
@@ -55,12 +55,17 @@ const char *sim_mode_name(enum sim_mode mode);
     E(APPLY, apply, apply_on_run)               /* the apply thread executes a run */              \
     E(APPLIED, applied, apply_on_applied)       /* a: slot */                                      \
     E(BULK, bulk, bulk_on_check)                /* the bulk thread looks around */                 \
-    E(CATCH_UP, catch_up, bulk_on_catch_up)     /* a: node id, b: slot */                          \
+    E(CATCH_UP, catch_up, courier_on_catch_up)  /* data: struct errand */                          \
+    E(TRANSFER, transfer, courier_on_transfer)  /* data: struct errand */                          \
+    E(INSTALL, install, courier_on_install)     /* data: struct paxos_install */                   \
     E(START, start, node_on_start)              /* the process is started again */                 \
     E(CLIENT, client, workload_on_client)       /* a: client */                                    \
     E(FAULT, fault, faults_on_due)              /* the next fault */                               \
     E(POWER, power, faults_on_power)            /* power mode: the next power loss */              \
-    E(HEAL, heal, faults_on_heal)               /* links heal by themselves */
+    E(HEAL, heal, faults_on_heal)               /* links heal by themselves */                     \
+    E(AMBUSH, ambush, ambush_on_spring)         /* a: action, b: sender's index, receiver's id */  \
+    E(CALM, calm, ambush_on_calm)               /* the last blow was struck */                     \
+    E(FLOOD, flood, workload_on_flood)          /* a: node index, b: commands that are left */
 
 enum event_kind {
 #define EVENT_ENUM(NAME, name, handler) EVENT_##NAME,
@@ -87,16 +92,71 @@ struct event_queue {
     uint64_t order;
 };
 
+// A(NAME, name): what an ambush does when its message is about to leave.
+#define SIM_AMBUSHES(A)                                                                            \
+    A(LOSE, lose)                                                                                  \
+    A(STALL, stall)                                                                                \
+    A(HOLD, hold)                                                                                  \
+    A(REPEAT, repeat)                                                                              \
+    A(LAST_WORDS, last_words)                                                                      \
+    A(KILL_BEFORE, kill_before)                                                                    \
+    A(KILL_SENDER, kill_sender)                                                                    \
+    A(KILL_RECEIVER, kill_receiver)                                                                \
+    A(POWER_BEFORE, power_before)                                                                  \
+    A(POWER_SENDER, power_sender)                                                                  \
+    A(POWER_RECEIVER, power_receiver)                                                              \
+    A(ISOLATE_SENDER, isolate_sender)                                                              \
+    A(ISOLATE_PAIR, isolate_pair)                                                                  \
+    A(ISOLATE_RECEIVER, isolate_receiver)                                                          \
+    A(HANG_SENDER, hang_sender)                                                                    \
+    A(HANG_RECEIVER, hang_receiver)                                                                \
+    A(PAUSE_SENDER, pause_sender)                                                                  \
+    A(PAUSE_RECEIVER, pause_receiver)                                                              \
+    A(TRANSFER, transfer)
+
+enum ambush_action {
+#define AMBUSH_ENUM(NAME, name) AMBUSH_##NAME,
+    SIM_AMBUSHES(AMBUSH_ENUM)
+#undef AMBUSH_ENUM
+        AMBUSH_COUNT
+};
+const char *ambush_name(enum ambush_action action);
+
+enum { AMBUSHES_MAX = 8 };
+
+struct ambush {
+    uint8_t type;   // of the message, 0: not laid
+    uint8_t action; // enum ambush_action
+    uint32_t skip;  // messages that pass before
+};
+
+// T(NAME, name): what the faults of some seeds have in common.
+#define SIM_THEMES(T)                                                                              \
+    T(NONE, none)                                                                                  \
+    T(ELECTIONS, elections)                                                                        \
+    T(READS, reads)                                                                                \
+    T(LEARNING, learning)
+
+enum sim_theme {
+#define THEME_ENUM(NAME, name) THEME_##NAME,
+    SIM_THEMES(THEME_ENUM)
+#undef THEME_ENUM
+        THEME_COUNT
+};
+
 // What a seed is made of: limits and how much of each fault. Chances per million.
 struct swarm {
     size_t nodes;
+    size_t voters; // the first of the nodes; the others are learners
     size_t clients;
     size_t keys;
+    uint8_t theme;      // enum sim_theme
     uint64_t faults_ns; // until faults end
     uint32_t window;
     uint32_t retain;
     uint64_t heartbeat_us;
     uint64_t retransmit_us;
+    uint64_t entries_max; // behind a checkpoint; 0: no limit
     uint32_t segment_bytes;
     uint64_t think_ns;    // mean pause of a client
     uint64_t patience_ns; // deadline of a request
@@ -110,9 +170,15 @@ struct swarm {
     uint64_t flush_ns; // mean duration of a flush
     uint32_t slow_flush;
     uint64_t apply_ns;
+    uint64_t bulk_ns;           // mean delay of what the bulk thread sends
+    uint32_t probes;            // chance that a write's answer is followed by reads elsewhere
+    uint32_t replays;           // chance that whoever campaigns is given old packets again
+    uint32_t floods;            // bursts of commands at one node
+    struct ambush last_blow;    // ends the faults
+    uint64_t work_ns;           // clients go on so long after faults ended
     uint32_t checkpoints;       // chance at each look of the bulk thread
     uint64_t fault_interval_ns; // mean; 0: no faults
-    uint32_t fault_weights[16]; // by enum fault_kind
+    uint32_t fault_weights[20]; // by enum fault_kind
     uint64_t power_interval_ns; // power mode
 };
 
@@ -137,6 +203,14 @@ struct oracle;
     N(CLOCK_JUMPS, clock_jumps)                                                                    \
     N(PARTITIONS, partitions)                                                                      \
     N(RESETS, connection_resets)                                                                   \
+    N(STALLS, stalled_links)                                                                       \
+    N(AMBUSHES, ambushes)                                                                          \
+    N(SPRUNG, ambushes_sprung)                                                                     \
+    N(FLOODS, floods)                                                                              \
+    N(REPLAYS, replays)                                                                            \
+    N(TAUGHT, taught_unasked)                                                                      \
+    N(PROBES, probes)                                                                              \
+    N(TRANSFERS, transfers)                                                                        \
     N(SLOW_FLUSHES, slow_flushes)                                                                  \
     N(DISK_FAILURES, disk_failures)                                                                \
     N(DISK_FULL, disk_full)                                                                        \
@@ -144,6 +218,7 @@ struct oracle;
     N(REFUSED_STARTS, refused_starts)                                                              \
     N(CHECKPOINTS, checkpoints)                                                                    \
     N(LEARNS, learns)                                                                              \
+    N(INSTALLS, checkpoints_installed)                                                             \
     N(CAMPAIGNS, campaigns)                                                                        \
     N(LEADERS, leaders)                                                                            \
     N(SLOTS, slots_decided)                                                                        \
@@ -166,11 +241,14 @@ struct world {
     uint64_t seed;
     struct swarm swarm;
     uint64_t now_ns;
+    uint32_t instant_events; // so far at now_ns
     struct event_queue queue;
     struct node *nodes; // swarm.nodes of them
     struct network *network;
     struct workload *workload;
     struct oracle *oracle;
+    struct ambush ambushes[AMBUSHES_MAX];
+    bool calm;          // the last blow was struck
     bool healing;       // faults are over
     bool in_part;       // only the core is healed
     bool whole_core;    // ... and has no link to the rest, so all of it must converge

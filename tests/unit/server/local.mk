@@ -25,6 +25,7 @@ tests_unit_server_test_peer_list_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
 tests_unit_server_test_genesis_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_genesis_SOURCES = tests/unit/server/test_genesis.c
 tests_unit_server_test_genesis_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+
 TRANSFER_FIXTURE = tests/unit/server/transfer_fixture.c tests/unit/server/transfer_fixture.h \
 	$(STATE_FIXTURE)
 check_PROGRAMS += tests/unit/server/test_transfer tests/unit/server/test_transfer_journal
@@ -35,3 +36,8 @@ tests_unit_server_test_transfer_journal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_transfer_journal_SOURCES = tests/unit/server/test_transfer_journal.c \
 	$(TRANSFER_FIXTURE)
 tests_unit_server_test_transfer_journal_LDADD = tests/lib/libdisk.a $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_session_clock
+tests_unit_server_test_session_clock_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_session_clock_SOURCES = tests/unit/server/test_session_clock.c
+tests_unit_server_test_session_clock_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)

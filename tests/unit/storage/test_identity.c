@@ -116,7 +116,7 @@ static struct identity booted(struct context *context)
 static struct identity founded(struct context *context)
 {
     struct identity identity = booted(context);
-    struct member members[2] = {{.node = 7}, {.node = 9, .incarnation = "another disk"}};
+    struct cluster_member members[2] = {{.node = 7}, {.node = 9, .incarnation = "another disk"}};
 
     memcpy(members[0].incarnation, identity.incarnation, sizeof identity.incarnation);
     assert_int_equal(
@@ -152,7 +152,8 @@ static void genesis_stands_in_both_copies(void **state)
 static enum error meet(struct context *context, struct identity *identity, uint64_t boot_count,
                        uint64_t run)
 {
-    struct member met = {.node = 9, .incarnation = "another disk", .boot = boot_count, .run = run};
+    struct cluster_member met = {
+        .node = 9, .incarnation = "another disk", .boot = boot_count, .run = run};
 
     return identity_meet(context->disk, identity, &met, &context->failure);
 }
@@ -175,12 +176,12 @@ static void stranger_and_blank_disk_are_refused(void **state)
 {
     struct context *context = *state;
     struct identity identity = founded(context);
-    struct member met = {.node = 8, .boot = 1};
+    struct cluster_member met = {.node = 8, .boot = 1};
 
     assert_int_equal(identity_meet(context->disk, &identity, &met, &context->failure),
                      ERROR_FOREIGN);
     assert_non_null(strstr(context->failure.text, "not another member"));
-    met = (struct member){.node = 9, .incarnation = "a blank disk", .boot = 1};
+    met = (struct cluster_member){.node = 9, .incarnation = "a blank disk", .boot = 1};
     assert_int_equal(identity_meet(context->disk, &identity, &met, &context->failure),
                      ERROR_FOREIGN);
     assert_non_null(strstr(context->failure.text, "another data directory"));

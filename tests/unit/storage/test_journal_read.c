@@ -235,6 +235,36 @@ static void repeated_entries_are_handed_out_once(void **state)
     assert_int_equal(read_all(fixture, 5, 7, BATCH_MAX, SIZE_MAX), 1);
 }
 
+static void entries_that_a_checkpoint_stands_for_are_missing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct journal_reader *reader;
+    struct entry entries[BATCH_MAX];
+    size_t count;
+
+    fixture_fill(fixture, 10, 100); // marks up to 9
+    assert_int_equal(journal_reader_open(fixture->journal, 8, &reader), ERROR_OK);
+    assert_int_equal(read_batch(fixture, reader, 9, BATCH_MAX, SIZE_MAX), 2);
+    fixture_install(fixture, 3, 30);
+    fixture_entry(fixture, 100);
+    flush(fixture);
+    assert_int_equal(journal_reader_next(reader, 31, entries, BATCH_MAX, SIZE_MAX, &count),
+                     ERROR_MISSING);
+    journal_reader_close(reader);
+    for (paxos_slot from = 10; from <= 30; from++)
+        assert_int_equal(read_error(fixture, from, 31), ERROR_MISSING);
+    assert_int_equal(read_all(fixture, 31, 31, BATCH_MAX, SIZE_MAX), 1);
+    // Within the log, whose slot 31 held something else.
+    fixture_entry(fixture, 100);
+    flush(fixture);
+    fixture_install(fixture, 4, 31);
+    flush(fixture);
+    fixture_entry(fixture, 200);
+    flush(fixture);
+    assert_int_equal(read_error(fixture, 31, 32), ERROR_MISSING);
+    assert_int_equal(read_all(fixture, 32, 32, BATCH_MAX, SIZE_MAX), 1);
+}
+
 static void trimmed_entries_are_missing(void **state)
 {
     struct fixture *fixture = *state;
@@ -319,7 +349,7 @@ struct walk {
     uint64_t random;
     paxos_slot decided; // never replaced
     paxos_slot executed;
-    paxos_slot trimmed;
+    paxos_slot trimmed; // or never written here
     struct journal_reader *readers[READERS];
 };
 
@@ -353,14 +383,25 @@ static void walk_append(struct walk *walk)
     case 2:
         learn(fixture, draw(walk, round + 2), keep, count);
         break;
-    case 3:
-        fixture_checkpoint(fixture, walk->executed);
-        break;
     default:
         break;
     }
     add_entries(walk, count);
     flush(fixture);
+}
+
+// The log goes on from a checkpoint that another node gave, above its end or within what is undecided.
+static void walk_install(struct walk *walk)
+{
+    struct fixture *fixture = walk->fixture;
+    paxos_slot slot = walk->decided + 1 + draw(walk, fixture->scalars.last - walk->decided + 4);
+
+    fixture->scalars.decided = walk->decided;
+    fixture_install(fixture, draw(walk, fixture->scalars.promised.round + 2), slot);
+    fixture->group_before.decided = draw(walk, 2) == 0 ? walk->decided : slot;
+    add_entries(walk, draw(walk, 4));
+    flush(fixture);
+    walk->decided = walk->executed = walk->trimmed = slot;
 }
 
 static void walk_decide(struct walk *walk)
@@ -412,6 +453,9 @@ static void walk_step(struct walk *walk)
         walk_reopen(walk);
         break;
     case 2:
+        if (draw(walk, 2) == 0)
+            walk_install(walk);
+        break;
     case 3:
     case 4:
     case 5:
@@ -543,6 +587,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(replaced_entries_are_never_handed_out, setup, teardown),
         cmocka_unit_test_setup_teardown(reading_begins_where_the_final_entry_is, setup, teardown),
         cmocka_unit_test_setup_teardown(repeated_entries_are_handed_out_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(entries_that_a_checkpoint_stands_for_are_missing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(trimmed_entries_are_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(journal_without_entries_has_none_before_its_end, setup,
                                         teardown),

@@ -186,7 +186,14 @@ static void installed_checkpoint_starts_the_log_anew(void **state)
     assert_null(journal_rules_record(rules, &record));
     assert_int_equal(rules->scalars.last, 50);
     assert_true(hash128_equal(rules->scalars.last_hash, record.hash));
-    rules->scalars.decided = 50;
+    // The mark that stands in the head of a group is that of its end.
+    struct paxos_scalars head = rules->scalars;
+    head.decided = 60;
+    assert_null(journal_rules_begin(rules, &head, false, true));
+    record.slot = 60;
+    assert_null(journal_rules_record(rules, &record));
+    head = rules->scalars;
+    assert_null(journal_rules_begin(rules, &head, false, true));
     assert_wrong(journal_rules_record(rules, &record), "below what was decided");
 }
 

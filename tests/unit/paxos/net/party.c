@@ -90,6 +90,7 @@ int party_setup(void **state)
     party->flush.data = party;
     uv_prepare_start(&party->flush, on_prepare);
     party->count = PARTY_MAX;
+    party->host = "127.0.0.1";
     for (uint16_t node = 1; node <= PARTY_MAX; node++) {
         struct member *member = &party->members[node];
 
@@ -125,6 +126,7 @@ void party_start(struct party *party, uint16_t node)
     struct peers_settings settings = {.hello = member->hello,
                                       .self = &member->self,
                                       .others = member->others,
+                                      .tls = member->tls,
                                       .silence_ms = 3000};
     struct failure failure = {{0}};
 
@@ -132,7 +134,7 @@ void party_start(struct party *party, uint16_t node)
         uint16_t port = party->members[other].self.port;
         if (other != node)
             member->others[settings.other_count++] =
-                (struct peer_address){.node = other, .host = "127.0.0.1", .port = port};
+                (struct peer_address){.node = other, .host = party->host, .port = port};
     }
     enum error error = peers_open(&party->loop, &settings, &ports, &member->peers, &failure);
     assert_string_equal(failure.text, "");

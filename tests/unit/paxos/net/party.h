@@ -18,6 +18,7 @@ struct member {
     struct hello hello;
     struct peer_address self;
     struct peer_address others[PARTY_MAX];
+    struct peer_tls tls;
     enum verdict verdict;
     uint64_t tokens[TOKENS_MAX]; // questions that were not answered yet
     struct hello asked[TOKENS_MAX];
@@ -39,6 +40,7 @@ struct party {
     uv_loop_t loop;
     uv_timer_t tick;    // so that a wait looks at its condition and its deadline
     uv_prepare_t flush; // each turn ends with a flush
+    const char *host;   // by which nodes know each other
     size_t count;
     struct member members[PARTY_MAX + 1]; // by node, 1..count
 };

@@ -350,35 +350,28 @@ static void a_taken_address_is_named(void **state)
     assert_null(peers);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, party_setup, party_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(frames_arrive_in_order_in_both_directions, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(a_frame_may_be_empty, party_setup, party_teardown),
-        cmocka_unit_test_setup_teardown(the_largest_frames_arrive_whole, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(frames_are_answered_inside_the_port, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(a_refusal_is_known_at_both_ends, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(an_owner_may_answer_late, party_setup, party_teardown),
-        cmocka_unit_test_setup_teardown(no_frame_leaves_before_the_channel_is_up, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(swapped_addresses_are_named, party_setup, party_teardown),
-        cmocka_unit_test_setup_teardown(a_node_that_dials_itself_is_told, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(an_unknown_node_is_refused, party_setup, party_teardown),
-        cmocka_unit_test_setup_teardown(another_protocol_is_refused, party_setup, party_teardown),
-        cmocka_unit_test_setup_teardown(a_lost_node_is_noticed_at_once_and_found_again, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(a_new_introduction_makes_all_connections_anew, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(a_full_queue_drops, party_setup, party_teardown),
-        cmocka_unit_test_setup_teardown(an_orderly_end_delivers_what_was_queued, party_setup,
-                                        party_teardown),
-        cmocka_unit_test_setup_teardown(bulk_does_not_delay_control, party_setup, party_teardown),
-        cmocka_unit_test_setup_teardown(a_taken_address_is_named, party_setup, party_teardown),
+        TEST(frames_arrive_in_order_in_both_directions),
+        TEST(a_frame_may_be_empty),
+        TEST(the_largest_frames_arrive_whole),
+        TEST(frames_are_answered_inside_the_port),
+        TEST(a_refusal_is_known_at_both_ends),
+        TEST(an_owner_may_answer_late),
+        TEST(no_frame_leaves_before_the_channel_is_up),
+        TEST(swapped_addresses_are_named),
+        TEST(a_node_that_dials_itself_is_told),
+        TEST(an_unknown_node_is_refused),
+        TEST(another_protocol_is_refused),
+        TEST(a_lost_node_is_noticed_at_once_and_found_again),
+        TEST(a_new_introduction_makes_all_connections_anew),
+        TEST(a_full_queue_drops),
+        TEST(an_orderly_end_delivers_what_was_queued),
+        TEST(bulk_does_not_delay_control),
+        TEST(a_taken_address_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
