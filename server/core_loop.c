@@ -189,7 +189,7 @@ static void carry_in(struct core_loop *loop, struct inbox *inbox)
     while ((link = fifo_pop(&inbox->submissions)) != NULL)
         replica_submit(loop->replica, CONTAINER_OF(link, struct submission, link));
     while ((link = fifo_pop(&inbox->reads)) != NULL)
-        replica_read(loop->replica, CONTAINER_OF(link, struct replica_read, link), now());
+        replica_read(loop->replica, CONTAINER_OF(link, struct replica_read, link));
     send_parcels(loop, &inbox->parcels);
 }
 
