@@ -12,6 +12,7 @@ base_libbase_a_SOURCES = \
 	base/hash.c base/hash.h \
 	base/log.c base/log.h \
 	base/mailbox.c base/mailbox.h \
+	base/map.c base/map.h \
 	base/memory.c base/memory.h \
 	base/random.c base/random.h \
 	base/utf8.c base/utf8.h

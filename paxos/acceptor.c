@@ -301,20 +301,20 @@ void paxos__on_decide(struct paxos *paxos, const struct paxos_message *message)
 
 // ---- Learning what was decided without us ----------------------------------------------------------
 
-// Whoever knows something decided in a ballot must not help a lower one any more: else a stale candidate
-// could still collect promises from nodes that know later decisions.
-static void promise_at_least(struct paxos *paxos, struct ballot ballot)
+// Who learns what is decided promises the ballot in which the sender knows it: else a stale candidate
+// could still collect promises from nodes that know later decisions. False if it was promised before.
+static bool promise_what_is_learned(struct paxos *paxos, struct ballot ballot)
 {
     if (!ballot_less(paxos->promised, ballot))
-        return;
-    if (paxos->role != PAXOS_FOLLOWER)
-        paxos__step_down(paxos);
+        return false;
+    paxos__step_down(paxos);
     paxos->promised = ballot;
     paxos->leader = 0;
+    return true;
 }
 
 // Appends decided entries from index on; what contradicts them was never decided and goes in the same
-// unit. log_ballot stays, and promised rises to the ballot in which the sender knows it.
+// unit. log_ballot stays.
 static void learn_from(struct paxos *paxos, const struct paxos_message *message, uint32_t index)
 {
     paxos_slot keep = message->slot + index;
@@ -324,7 +324,7 @@ static void learn_from(struct paxos *paxos, const struct paxos_message *message,
     if (count > paxos__room(paxos) + (size_t)(paxos->log.last - keep))
         count = paxos__room(paxos) + (size_t)(paxos->log.last - keep);
     paxos__truncate(paxos, keep);
-    promise_at_least(paxos, message->ballot);
+    promise_what_is_learned(paxos, message->ballot);
     struct paxos_record *learn = paxos__record(paxos, RECORD_LEARN);
     learn->ballot = message->ballot;
     learn->slot = keep;
@@ -359,10 +359,13 @@ void paxos__on_learn(struct paxos *paxos, const struct paxos_message *message)
         paxos__fault(paxos, PAXOS_HISTORY_DIFFERS);
         return;
     }
+    if (!paxos__may_persist(paxos))
+        return;
     paxos__learn_decided(paxos, message->slot + same);
-    if (same < message->entry_count && (differs || paxos__room(paxos) > 0) &&
-        paxos__may_persist(paxos))
+    if (same < message->entry_count && (differs || paxos__room(paxos) > 0))
         learn_from(paxos, message, same);
+    else if (promise_what_is_learned(paxos, message->ballot))
+        paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;
     paxos__request_prepare(paxos, message->from);
 }
 
@@ -386,17 +389,20 @@ void paxos__install(struct paxos *paxos, const struct paxos_install *install)
     bool held = paxos_log_knows(&paxos->log, position->slot) &&
                 hash128_equal(position->hash, paxos_log_hash(&paxos->log, position->slot));
 
-    if (held)
+    paxos->output->refused = true;
+    if (position->slot <= paxos->decided || paxos->log.applied > paxos->executed ||
+        paxos->role == PAXOS_LEADER || !paxos__may_persist(paxos))
+        return;
+    if (held) {
         paxos__learn_decided(paxos, position->slot);
-    if (held || position->slot <= paxos->decided || paxos->log.applied > paxos->executed ||
-        paxos->role == PAXOS_LEADER || !paxos__may_persist(paxos)) {
-        paxos->output->refused = true;
+        if (promise_what_is_learned(paxos, install->ballot))
+            paxos__record(paxos, RECORD_PROMISE)->ballot = install->ballot;
         return;
     }
-    if (paxos->role == PAXOS_CANDIDATE)
-        paxos__step_down(paxos);
+    paxos->output->refused = false;
+    paxos__step_down(paxos);
     replace_log(paxos, position);
-    promise_at_least(paxos, install->ballot);
+    promise_what_is_learned(paxos, install->ballot);
     struct paxos_record *record = paxos__record(paxos, RECORD_INSTALL);
     record->ballot = install->ballot;
     record->slot = position->slot;

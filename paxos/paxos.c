@@ -158,13 +158,15 @@ static void hand_out_checkpoint(struct paxos *paxos)
     paxos->output->install = paxos->applying = paxos->checkpoint.slot;
 }
 
-// Hands out what is decided, durable and not yet handed out.
+// Hands out what is decided, durable and not yet handed out. What is executed may be in a checkpoint at
+// once, so the promise of the ballot in which it is known must be durable before: see LEARN.
 static void execute(struct paxos *paxos)
 {
     paxos_slot to = paxos->decided < paxos->durable ? paxos->decided : paxos->durable;
 
     hand_out_checkpoint(paxos);
-    if (to <= paxos->applying || paxos->install_sequence != 0)
+    if (to <= paxos->applying || paxos->install_sequence != 0 ||
+        ballot_less(paxos->durable_promise, paxos->promised))
         return;
     paxos->output->apply_from = paxos->applying + 1;
     paxos->output->apply_to = to;
@@ -345,11 +347,17 @@ const struct entry *paxos_entry(const struct paxos *paxos, paxos_slot slot)
     return paxos_log_entry(&paxos->log, slot);
 }
 
+// A follower that hears nothing of its leader does not rely on it.
+static uint16_t working_leader(const struct paxos *paxos)
+{
+    return paxos->role == PAXOS_FOLLOWER && !paxos->happy ? 0 : paxos->leader;
+}
+
 void paxos_status(const struct paxos *paxos, struct paxos_status *status)
 {
     *status = (struct paxos_status){
         .role = paxos->role,
-        .leader = paxos->leader,
+        .leader = working_leader(paxos),
         .ballot = paxos->promised,
         .epoch = paxos->config.epoch,
         .last = paxos->log.last,

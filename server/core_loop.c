@@ -19,8 +19,9 @@
 #include "base/memory.h"
 
 enum {
-    TICK_NS = 100000000,
+    TICK_NS = 50000000,
     APPLIED_BURST = 64, // executed slots that are worth a turn of their own
+    DRAIN_MS = 2000,    // for what waits when the node is about to end
     LINGER_MS = 500,    // for the last frames to leave
 };
 
@@ -41,7 +42,7 @@ struct inbox {
     paxos_slot applied; // highest slot
     struct paxos_install install;
     bool has_install;
-    bool transfer;
+    bool drain;
     bool stopping;
     bool signalled; // whoever set this writes to wake_fd; the turn that takes the inbox clears it
 };
@@ -184,8 +185,8 @@ static void carry_in(struct core_loop *loop, struct inbox *inbox)
     replica_set_disk_full(loop->replica, atomic_load(&loop->disk_full));
     if (inbox->has_install)
         replica_install(loop->replica, &inbox->install, now());
-    if (inbox->transfer)
-        replica_transfer(loop->replica, now());
+    if (inbox->drain)
+        replica_drain(loop->replica, clock_monotonic_ns() + DRAIN_MS * 1000000ull, now());
     while ((link = fifo_pop(&inbox->submissions)) != NULL)
         replica_submit(loop->replica, CONTAINER_OF(link, struct submission, link));
     while ((link = fifo_pop(&inbox->reads)) != NULL)
@@ -200,7 +201,7 @@ static struct inbox take_inbox(struct core_loop *loop, bool *applied)
     inbox.submissions = fifo_take(&loop->inbox.submissions);
     inbox.reads = fifo_take(&loop->inbox.reads);
     inbox.parcels = fifo_take(&loop->inbox.parcels);
-    loop->inbox.has_install = loop->inbox.transfer = loop->inbox.signalled = false;
+    loop->inbox.has_install = loop->inbox.drain = loop->inbox.signalled = false;
     *applied = inbox.applied > loop->applied;
     if (*applied)
         loop->applied = inbox.applied;
@@ -491,10 +492,10 @@ void core_loop_send_bulk(struct core_loop *loop, uint16_t to, const void *data, 
     wake_after(loop, claim_wake(loop));
 }
 
-void core_loop_transfer(struct core_loop *loop)
+void core_loop_drain(struct core_loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
-    loop->inbox.transfer = true;
+    loop->inbox.drain = true;
     wake_after(loop, claim_wake(loop));
 }
 

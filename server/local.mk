@@ -23,6 +23,7 @@ server_libserver_a_SOURCES = \
 	server/recovery.c server/recovery.h \
 	server/replica.c server/replica.h \
 	server/report.c server/report.h \
+	server/session_clock.c server/session_clock.h \
 	server/transfer.c server/transfer.h \
 	server/transfer_frame.c server/transfer_frame.h \
 	server/waiters.c server/waiters.h

@@ -659,16 +659,16 @@ void node_stop(struct node *node)
         return;
     atomic_store(&node->draining, true);
     if (node->loop != NULL)
-        core_loop_transfer(node->loop);
+        core_loop_drain(node->loop);
     if (node->api != NULL)
         api_drain(node->api);
     api_stop(node->api);
-    keeper_stop(node->keeper);
     if (node->loop != NULL)
         core_loop_stop(node->loop);
     courier_stop(node->courier);
     journal_writer_stop(node->writer);
     applier_stop(node->applier);
+    keeper_stop(node->keeper);
     core_loop_free(node->loop);
     waiters_deinit(&node->waiters);
     live_free(node->live);

@@ -83,8 +83,9 @@ uint64_t replica_deadline_ns(const struct replica *replica);
 void replica_set_disk_full(struct replica *replica, bool full);
 // Whether this node is fit to lead: its disk and its loop answer in time.
 void replica_set_healthy(struct replica *replica, bool healthy, struct replica_time now);
-// Hands leadership to the follower that is closest, if this node leads.
-void replica_transfer(struct replica *replica, struct replica_time now);
+// The node is about to end: hands leadership to the follower that is closest, if this node leads, and
+// from `deadline_ns` on answers whatever still waits, DRAINING or OUTCOME_UNKNOWN.
+void replica_drain(struct replica *replica, uint64_t deadline_ns, struct replica_time now);
 
 // A linearizable read, which replica_run asks for: one question serves all that wait then. `complete` is
 // called once, with OK when the live state may be looked at, or with NO_LEADER when the deadline has

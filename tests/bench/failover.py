@@ -175,9 +175,10 @@ def main():
         cluster.start()
         for name in [arguments.only] if arguments.only else FAULTS:
             row(name, [measure(cluster, FAULTS[name], chance) for _ in range(arguments.runs)])
+        cluster.wait_ready()
+        cluster.check_logs()
     finally:
         cluster.close()
-    cluster.check_logs()
     shutil.rmtree(directory, ignore_errors=True)
 
 

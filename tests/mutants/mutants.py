@@ -51,7 +51,7 @@ MUTANTS = [
     ('learn_raises_the_logs_ballot', 'paxos/acceptor.c', S, 'learn->ballot = message->ballot;',
      'learn->ballot = message->ballot; paxos->log_ballot = paxos->promised;'),
     ('learn_does_not_raise_the_promise', 'paxos/acceptor.c', E,
-     'ballot_less(paxos->promised, message->ballot)', 'false'),
+     '!ballot_less(paxos->promised, message->ballot)', 'true'),
     ('teaches_what_is_not_decided', 'paxos/replication.c', E,
      'count_entries(paxos, peer->decided + 1, paxos->decided)',
      'count_entries(paxos, peer->decided + 1, paxos->log.last)'),
@@ -89,8 +89,9 @@ MUTANTS = [
      'peer->seen_last = message->last; peer->log_ballot = message->log_ballot;'
      ' peer->last = message->last; peer->decided = message->decided;'),
     ('promise_is_forgotten_in_the_journal', 'paxos/acceptor.c', S,
-     'paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
-     'paxos__record(paxos, RECORD_PROMISE)->ballot = paxos->output->scalars.promised;'),
+     'yield_to(paxos, message, 0);\n    paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
+     'yield_to(paxos, message, 0);'
+     ' paxos__record(paxos, RECORD_PROMISE)->ballot = paxos->output->scalars.promised;'),
 ]
 
 # These need more seeds than a brief run has; --all runs them too.

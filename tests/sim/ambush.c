@@ -11,16 +11,36 @@ enum { SKIP_MAX = 4 };
 
 #define HANG_NS (500 * MILLISECOND_NS) // mean, of what hangs or stalls
 
-static bool is_laid(const struct ambush *ambush)
+// Some disturbances are short, some outlast an election.
+static uint64_t draw_until(struct world *world)
 {
-    return ambush->type != 0;
+    static const uint64_t means_ns[] = {2 * MILLISECOND_NS, 20 * MILLISECOND_NS, HANG_NS, HANG_NS};
+
+    return world->now_ns + choose_delay(&world->choices, means_ns[choose(&world->choices, 4)]);
+}
+
+static uint8_t draw_type(struct world *world)
+{
+    static const uint8_t elections[] = {
+        MESSAGE_HEARTBEAT_REPLY, MESSAGE_PREPARE,        MESSAGE_PROMISE, MESSAGE_FETCH,
+        MESSAGE_ENTRIES,         MESSAGE_ACCEPT_SYNC,    MESSAGE_ACCEPT,  MESSAGE_ACCEPTED,
+        MESSAGE_TRANSFER,        MESSAGE_HEARTBEAT_REPLY};
+    static const uint8_t learning[] = {MESSAGE_ACCEPT, MESSAGE_ACCEPT_SYNC, MESSAGE_LEARN,
+                                       MESSAGE_PREPARE_REQUEST};
+    struct choice_stream *choices = &world->choices;
+
+    if (world->swarm.theme == THEME_ELECTIONS)
+        return elections[choose(choices, sizeof elections)];
+    if (world->swarm.theme == THEME_LEARNING)
+        return learning[choose(choices, sizeof learning)];
+    return (uint8_t)(1 + choose(choices, MESSAGE_TYPE_COUNT - 1));
 }
 
 static struct ambush draw(struct world *world)
 {
     struct choice_stream *choices = &world->choices;
 
-    return (struct ambush){.type = (uint8_t)(1 + choose(choices, MESSAGE_TYPE_COUNT - 1)),
+    return (struct ambush){.type = draw_type(world),
                            .action = (uint8_t)choose(choices, AMBUSH_COUNT),
                            .skip = choose(choices, SKIP_MAX)};
 }
@@ -43,55 +63,53 @@ void ambush_lay(struct world *world)
 
 // ---- Springing ---------------------------------------------------------------------------------
 
-// True when the message still leaves.
-static bool spring(struct world *world, enum ambush_action action, struct node *node, uint16_t to)
+static enum passage spring(struct world *world, enum ambush_action action, struct node *node,
+                           uint16_t to)
 {
-    uint64_t until_ns = world->now_ns + choose_delay(&world->choices, HANG_NS);
+    uint64_t until_ns = draw_until(world);
 
     world_log(world, node, "ambush: %s", ambush_name(action));
     world_count(world, COUNT_SPRUNG);
     switch (action) {
     case AMBUSH_LOSE:
-        return false;
+        return PASSAGE_LOST;
     case AMBUSH_STALL:
         network_stall(world, node->index, (uint16_t)(to - 1), until_ns);
-        return true;
+        return PASSAGE_FREE;
+    case AMBUSH_HOLD:
+        network_repeat(world, node->index, (uint16_t)(to - 1), until_ns, true);
+        return PASSAGE_FREE;
     case AMBUSH_REPEAT:
-        network_repeat(world, node->index, (uint16_t)(to - 1), until_ns);
-        return true;
+        network_repeat(world, node->index, (uint16_t)(to - 1), until_ns, false);
+        return PASSAGE_FREE;
     default:
-        node->silent = action == AMBUSH_KILL_BEFORE || action == AMBUSH_POWER_BEFORE;
-        world_schedule(
-            world, 0,
-            (struct event){
-                .kind = EVENT_AMBUSH, .node = NOBODY, .a = action, .b = node->index | to << 8});
-        return true;
+        world_schedule(world, 0,
+                       (struct event){.kind = EVENT_AMBUSH,
+                                      .node = NOBODY,
+                                      .a = action,
+                                      .b = node->index | (uint64_t)to << 8});
     }
-}
-
-static void isolate(struct world *world, uint16_t who, uint16_t but)
-{
-    for (uint16_t i = 0; i < world->swarm.nodes; i++) {
-        if (i == but)
-            continue;
-        network_cut(world, who, i, true);
-        network_cut(world, i, who, true);
-    }
-    world_count(world, COUNT_PARTITIONS);
-    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
-                   (struct event){.kind = EVENT_HEAL, .node = NOBODY});
+    if (action == AMBUSH_LAST_WORDS)
+        return PASSAGE_LAST;
+    return action == AMBUSH_KILL_BEFORE || action == AMBUSH_POWER_BEFORE ? PASSAGE_NEVER
+                                                                         : PASSAGE_FREE;
 }
 
 void ambush_on_spring(struct world *world, struct event *event)
 {
     struct node *sender = &world->nodes[event->b & 0xff];
     struct node *receiver = &world->nodes[(event->b >> 8) - 1];
-    uint64_t until_ns = world->now_ns + choose_delay(&world->choices, HANG_NS);
+    uint64_t until_ns = draw_until(world);
 
     sender->silent = false;
     if (world->healing)
         return;
     switch ((enum ambush_action)event->a) {
+    case AMBUSH_LAST_WORDS:
+        if (choose(&world->choices, 2) == 1)
+            receiver->stuck_until_ns = until_ns;
+        faults_kill(sender);
+        break;
     case AMBUSH_KILL_BEFORE:
     case AMBUSH_KILL_SENDER:
         faults_kill(sender);
@@ -107,13 +125,13 @@ void ambush_on_spring(struct world *world, struct event *event)
         faults_power(receiver);
         break;
     case AMBUSH_ISOLATE_SENDER:
-        isolate(world, sender->index, NOBODY);
+        faults_isolate(world, sender->index, NOBODY);
         break;
     case AMBUSH_ISOLATE_PAIR:
-        isolate(world, sender->index, receiver->index);
+        faults_isolate(world, sender->index, receiver->index);
         break;
     case AMBUSH_ISOLATE_RECEIVER:
-        isolate(world, receiver->index, NOBODY);
+        faults_isolate(world, receiver->index, NOBODY);
         break;
     case AMBUSH_HANG_SENDER:
         sender->stuck_until_ns = until_ns;
@@ -132,37 +150,42 @@ void ambush_on_spring(struct world *world, struct event *event)
         break;
     case AMBUSH_LOSE:
     case AMBUSH_STALL:
+    case AMBUSH_HOLD:
     case AMBUSH_REPEAT:
     case AMBUSH_COUNT:
         break;
     }
 }
 
-bool ambush_on_send(struct node *node, uint16_t to, uint8_t type)
+static enum passage last_blow(struct world *world, struct node *node, uint16_t to)
+{
+    enum passage passage = spring(world, world->swarm.last_blow.action, node, to);
+
+    world->swarm.last_blow.type = 0;
+    world_schedule(world, 0, (struct event){.kind = EVENT_CALM, .node = NOBODY});
+    return passage;
+}
+
+enum passage ambush_on_send(struct node *node, uint16_t to, uint8_t type)
 {
     struct world *world = node->world;
-    bool leaves = true;
 
     if (world->healing)
-        return true;
-    if (world->swarm.last_blow.type == type && world->now_ns > world->swarm.faults_ns / 2) {
-        world->swarm.last_blow.type = 0;
-        leaves = spring(world, world->swarm.last_blow.action, node, to);
-        world_schedule(world, 0, (struct event){.kind = EVENT_CALM, .node = NOBODY});
-        return leaves;
-    }
+        return PASSAGE_FREE;
+    if (world->swarm.last_blow.type == type && world->now_ns > world->swarm.faults_ns / 2)
+        return last_blow(world, node, to);
     for (unsigned i = 0; i < AMBUSHES_MAX; i++) {
         struct ambush *ambush = &world->ambushes[i];
-        if (!is_laid(ambush) || ambush->type != type)
+        if (ambush->type != type)
             continue;
         if (ambush->skip > 0) {
             ambush->skip--;
             continue;
         }
         ambush->type = 0;
-        leaves = spring(world, ambush->action, node, to) && leaves;
+        return spring(world, ambush->action, node, to);
     }
-    return leaves;
+    return PASSAGE_FREE;
 }
 
 void ambush_on_calm(struct world *world, struct event *event)

@@ -11,7 +11,13 @@
 void ambush_draw(struct world *world);
 // Lays one: drawn type, drawn action.
 void ambush_lay(struct world *world);
-// A message is about to leave. False: it is lost.
-bool ambush_on_send(struct node *node, uint16_t to, uint8_t type);
+// A message is about to leave.
+enum passage {
+    PASSAGE_FREE,
+    PASSAGE_LOST,
+    PASSAGE_NEVER, // it is lost, and all that the sender would send after it: it is about to die
+    PASSAGE_LAST,  // it leaves, but nothing after it
+};
+enum passage ambush_on_send(struct node *node, uint16_t to, uint8_t type);
 void ambush_on_spring(struct world *world, struct event *event);
 void ambush_on_calm(struct world *world, struct event *event);

@@ -26,7 +26,10 @@
     F(UNHEALTHY, unhealthy, 2, false)                                                              \
     F(STALL, stall, 4, false)                                                                      \
     F(FLOOD, flood, 1, true)                                                                       \
-    F(AMBUSH, ambush, 24, false)
+    F(AMBUSH, ambush, 24, false)                                                                   \
+    F(REPLAY, replay, 3, false)                                                                    \
+    F(TEACH, teach, 3, false)                                                                      \
+    F(DEPOSE, depose, 3, false)
 
 enum fault_kind {
 #define FAULT_ENUM(NAME, name, weight, alone) FAULT_##NAME,
@@ -63,6 +66,8 @@ static void draw_limits(struct world *world, size_t nodes)
     static const uint32_t windows[] = {PAXOS_WINDOW, 4, 4, 8, 16, 64};
     static const uint32_t retained[] = {0, 1, 1, 2, 4, 32};
     static const uint64_t longest_delays_us[] = {3000, 3000, 3000, 30000};
+    static const uint64_t longest_heartbeats_ms[] = {200, 40};
+    static const uint64_t longest_thoughts_ms[] = {100, 10};
     static const uint64_t longest_bulk_ms[] = {1, 10, 300};
     struct choice_stream *choices = &world->choices;
     struct swarm *swarm = &world->swarm;
@@ -77,12 +82,14 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->faults_ns = choose_between(choices, 1, 5) * SECOND_NS;
     swarm->window = windows[choose(choices, sizeof windows / sizeof windows[0])];
     swarm->retain = retained[choose(choices, sizeof retained / sizeof retained[0])];
-    swarm->heartbeat_us = choose_between(choices, 30, 200) * 1000;
+    swarm->heartbeat_us =
+        choose_between(choices, 10, longest_heartbeats_ms[choose(choices, 2)]) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
     swarm->segment_bytes = (512u << 10) << choose(choices, 2);
     if (world->mode != MODE_QUIET && choose(choices, 2) == 0)
         swarm->entries_max = 1 + choose(choices, 40);
-    swarm->think_ns = choose_between(choices, 1, 100) * MILLISECOND_NS;
+    swarm->think_ns =
+        choose_between(choices, 1, longest_thoughts_ms[choose(choices, 2)]) * MILLISECOND_NS;
     swarm->patience_ns = choose_between(choices, 200, 3000) * MILLISECOND_NS;
     swarm->delay_least_ns = choose_between(choices, 20, 1000) * MICROSECOND_NS;
     swarm->delay_ns =
@@ -94,6 +101,57 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->flush_ns = choose_between(choices, 20, 3000) * MICROSECOND_NS;
     swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
     swarm->checkpoints = sometimes(world, 300000);
+}
+
+static void add_fault(struct swarm *swarm, enum fault_kind kind, uint32_t times)
+{
+    if (swarm->nodes > 1 || fault_table[kind].alone)
+        swarm->fault_weights[kind] = times * fault_table[kind].weight;
+}
+
+// Bursts of commands, at leaders that are alone with them, say; sometimes with all the room there is.
+static void draw_floods(struct world *world)
+{
+    struct swarm *swarm = &world->swarm;
+
+    swarm->floods = 1 + choose(&world->choices, 3);
+    swarm->segment_bytes <<= 1;
+    add_fault(swarm, FAULT_FLOOD, 4);
+    if (choose(&world->choices, 2) == 1)
+        swarm->window = PAXOS_WINDOW;
+}
+
+// What takes several faults at once is rare when each is drawn by itself: some seeds have a theme.
+static void draw_theme(struct world *world)
+{
+    struct swarm *swarm = &world->swarm;
+
+    swarm->theme = (uint8_t)choose(&world->choices, THEME_COUNT + 1);
+    switch (swarm->theme) {
+    case THEME_ELECTIONS: // campaigns at the wrong moment, and old messages in them
+        add_fault(swarm, FAULT_TRANSFER, 4);
+        add_fault(swarm, FAULT_AMBUSH, 1);
+        swarm->think_ns = MILLISECOND_NS;
+        swarm->replays = 500000;
+        break;
+    case THEME_READS: // reads at leaders that are none any more
+        add_fault(swarm, FAULT_DEPOSE, 4);
+        add_fault(swarm, FAULT_STALL, 2);
+        add_fault(swarm, FAULT_REPLAY, 4);
+        swarm->probes = 1000000;
+        swarm->replays = 1000000;
+        swarm->think_ns = 5 * MILLISECOND_NS;
+        break;
+    case THEME_LEARNING: // followers far behind, with other entries, on slow disks
+        add_fault(swarm, FAULT_TEACH, 4);
+        add_fault(swarm, FAULT_DEPOSE, 2);
+        add_fault(swarm, FAULT_DISK_STUCK, 4);
+        swarm->retain = 1;
+        draw_floods(world);
+        break;
+    default:
+        break;
+    }
 }
 
 static void draw_faults(struct world *world)
@@ -111,10 +169,11 @@ static void draw_faults(struct world *world)
     if (choose(choices, 4) == 3) // a storm
         swarm->fault_interval_ns /= 20;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
-        if (choose(choices, 2) == 1 && (swarm->nodes > 1 || fault_table[i].alone))
-            swarm->fault_weights[i] = fault_table[i].weight;
+        if (choose(choices, 2) == 1)
+            add_fault(swarm, (enum fault_kind)i, 1);
     }
-    swarm->floods = choose(choices, 4) == 3 ? 1 + choose(choices, 2) : 0;
+    swarm->replays = sometimes(world, 1000000);
+    draw_theme(world);
     ambush_draw(world);
 }
 
@@ -156,6 +215,12 @@ static void come_back(struct node *node)
                                  choose_delay(choices_of(node->world), 300 * MILLISECOND_NS));
 }
 
+static void cut_or_join(struct world *world, uint16_t a, uint16_t b, bool cut)
+{
+    network_cut(world, a, b, cut);
+    network_cut(world, b, a, cut);
+}
+
 void faults_kill(struct node *node)
 {
     node_kill(node);
@@ -166,6 +231,17 @@ void faults_power(struct node *node)
 {
     node_power_loss(node);
     come_back(node);
+}
+
+void faults_isolate(struct world *world, uint16_t who, uint16_t but)
+{
+    for (uint16_t i = 0; i < world->swarm.nodes; i++) {
+        if (i != but)
+            cut_or_join(world, who, i, true);
+    }
+    world_count(world, COUNT_PARTITIONS);
+    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
+                   (struct event){.kind = EVENT_HEAL, .node = NOBODY});
 }
 
 static void power_all(struct world *world, uint64_t mean_ns)
@@ -241,12 +317,6 @@ static void damage(struct world *world, struct node *node)
 
 // ---- Partitions --------------------------------------------------------------------------------
 
-static void cut_both(struct world *world, uint16_t a, uint16_t b)
-{
-    network_cut(world, a, b, true);
-    network_cut(world, b, a, true);
-}
-
 static bool linked(uint32_t shape, uint16_t a, uint16_t b, uint16_t special, uint16_t count,
                    uint32_t side)
 {
@@ -288,7 +358,7 @@ static void partition(struct world *world)
             else if (shape == SHAPES - 2) // one hears nothing, or is not heard
                 network_cut(world, a, b, (side & 1) != 0 ? a == special : b == special);
             else if (!linked(shape, a, b, special, count, side))
-                cut_both(world, a, b);
+                cut_or_join(world, a, b, true);
         }
     }
     world_schedule(world, choose_delay(&world->choices, SECOND_NS),
@@ -363,7 +433,7 @@ void faults_transfer(struct node *node)
     if (!node->up)
         return;
     world_count(node->world, COUNT_TRANSFERS);
-    replica_transfer(node->replica, node_time(node));
+    replica_drain(node->replica, UINT64_MAX, node_time(node));
     node_stepped(node);
 }
 
@@ -388,6 +458,34 @@ static void stall_links(struct world *world, const struct node *node)
     }
 }
 
+static void replay(struct world *world, const struct node *node)
+{
+    const struct node *deposed = node_deposed(world);
+
+    network_replay(world, deposed != NULL ? deposed->index : node->index);
+}
+
+// Anybody may teach anybody what is decided, also unasked: late, twice, in the middle of an election.
+// Best somebody whose disk is slow.
+static void teach(struct world *world, struct node *giver)
+{
+    enum { BACK = 3 };
+    const struct node *taker = any_node(world);
+    uint32_t back = choose(&world->choices, BACK);
+
+    for (size_t i = 0; i < world->swarm.nodes && taker->stuck_until_ns <= world->now_ns; i++)
+        taker = &world->nodes[(taker->index + 1u) % world->swarm.nodes];
+    for (size_t i = 0; i < world->swarm.nodes && back == 0; i++) {
+        if (world->nodes[i].status.applied > giver->status.applied)
+            giver = &world->nodes[i];
+    }
+    if (taker == giver || !giver->up || giver->status.applied == 0)
+        return;
+    paxos_slot from = taker->status.applied + 1;
+    world_count(world, COUNT_TAUGHT);
+    courier_lagging(giver, taker->id, from > back ? from - back : 1);
+}
+
 static void flood(struct world *world, const struct node *node)
 {
     static const uint32_t sizes[] = {50, 300, PAXOS_WINDOW + 100};
@@ -395,6 +493,8 @@ static void flood(struct world *world, const struct node *node)
     if (world->swarm.floods == 0)
         return;
     world->swarm.floods--;
+    if (choose(&world->choices, 2) == 1)
+        faults_isolate(world, node->index, NOBODY);
     world_count(world, COUNT_FLOODS);
     world_schedule(world, 0,
                    (struct event){.kind = EVENT_FLOOD,
@@ -457,6 +557,15 @@ static void strike(struct world *world, enum fault_kind kind)
     case FAULT_AMBUSH:
         ambush_lay(world);
         break;
+    case FAULT_REPLAY:
+        replay(world, node);
+        break;
+    case FAULT_DEPOSE:
+        faults_isolate(world, leader_or_any(world)->index, NOBODY);
+        break;
+    case FAULT_TEACH:
+        teach(world, node);
+        break;
     case FAULT_COUNT:
         break;
     }
@@ -487,6 +596,14 @@ void faults_on_power(struct world *world, struct event *event)
 
 // ---- Healing -----------------------------------------------------------------------------------
 
+static void leave_out(const struct world *world, uint32_t voter, uint32_t *able, size_t *count)
+{
+    if (voter >= world->swarm.voters || (*able >> voter & 1) == 0 || *count <= world_quorum(world))
+        return;
+    *able &= ~(1u << voter);
+    --*count;
+}
+
 // The core: all that can work, or a random quorum of the voters and some learners.
 static void choose_core(struct world *world)
 {
@@ -501,21 +618,18 @@ static void choose_core(struct world *world)
         able |= 1u << i;
         count += votes;
     }
-    while (world->in_part && count > world_quorum(world)) {
-        uint32_t out = choose(&world->choices, (uint32_t)world->swarm.voters);
-        if ((able >> out & 1) == 0)
-            continue;
-        able &= ~(1u << out);
-        count--;
-    }
+    if (world->in_part && choose(&world->choices, 2) == 1)
+        leave_out(world, leader_or_any(world)->index, &able, &count);
+    while (world->in_part && count > world_quorum(world))
+        leave_out(world, choose(&world->choices, (uint32_t)world->swarm.voters), &able, &count);
     world->core = able;
 }
-
-// Links between the core and the rest stay as they are (half-open, say), or are cut, so that the core
-// is on its own.
+// Links between the core and the rest stay as they are (half-open, say), or are drawn anew, or are cut,
+// so that the core is on its own.
 static void heal_links(struct world *world)
 {
     bool alone = world->in_part && world->whole_core;
+    bool redraw = world->in_part && !alone && choose(&world->choices, 2) == 1;
 
     for (uint16_t a = 0; a < world->swarm.nodes; a++) {
         for (uint16_t b = 0; b < world->swarm.nodes; b++) {
@@ -524,6 +638,8 @@ static void heal_links(struct world *world)
                 network_cut(world, a, b, false);
             else if (inside == 1 && alone)
                 network_cut(world, a, b, true);
+            else if (redraw && a < b)
+                cut_or_join(world, a, b, choose(&world->choices, 2) == 1);
         }
     }
 }

@@ -16,6 +16,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/node.c tests/sim/node.h \
 	tests/sim/oracle.h tests/sim/oracle_internal.h \
 	tests/sim/oracle_disk.c \
+	tests/sim/oracle_election.c \
 	tests/sim/oracle_history.c \
 	tests/sim/oracle_log.c \
 	tests/sim/oracle_register.c \

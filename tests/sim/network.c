@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "server/forward.h"
+#include "tests/sim/oracle.h"
 
 struct packet {
     uint16_t from; // index
@@ -16,18 +17,24 @@ struct packet {
     uint32_t from_run;
     uint32_t to_run;
     uint32_t connection; // of the pair; counts resets
+    bool arrived;        // waited at the receiver already: no cut link stops it
     size_t length;
     uint8_t bytes[];
 };
 
+enum { REMEMBERED = 64 };
+
 struct network {
+    struct packet *recent[NODES_MAX][REMEMBERED]; // [receiver]: packets that it got lately
+    uint32_t received[NODES_MAX];                 // how many it ever got
     bool cut[NODES_MAX][NODES_MAX];
     uint32_t connection[NODES_MAX][NODES_MAX]; // symmetric
     uint32_t known_run[NODES_MAX][NODES_MAX];  // [receiver][sender]: newest run heard of
     uint64_t last_ns[NODES_MAX][NODES_MAX];    // when the last packet arrives
     uint64_t stall_ns[NODES_MAX][NODES_MAX];   // nothing arrives before
     uint64_t repeat_ns[NODES_MAX]
-                      [NODES_MAX]; // when the next packet arrives once more; 0: it does not
+                      [NODES_MAX];      // when the next packet arrives once more; 0: it does not
+    bool instead[NODES_MAX][NODES_MAX]; // ... and not before
 };
 
 void network_make(struct world *world)
@@ -37,6 +44,10 @@ void network_make(struct world *world)
 
 void network_free(struct world *world)
 {
+    for (size_t i = 0; i < NODES_MAX; i++) {
+        for (size_t j = 0; j < REMEMBERED; j++)
+            free(world->network->recent[i][j]);
+    }
     free(world->network);
 }
 
@@ -128,9 +139,39 @@ void network_send(struct world *world, uint16_t from, uint16_t to, const void *d
                               .connection = network->connection[from][to],
                               .length = length};
     memcpy(packet->bytes, data, length);
-    dispatch(world, packet, arrival_ns(world, packet));
+    if (!network->instead[from][to])
+        dispatch(world, packet, arrival_ns(world, packet));
+    network->instead[from][to] = false;
     repeat(world, packet);
     free(packet);
+}
+
+static void remember(struct network *network, const struct packet *packet)
+{
+    uint32_t at = network->received[packet->to]++ % REMEMBERED;
+    struct packet **place = &network->recent[packet->to][at];
+
+    free(*place);
+    *place = memory_copy(packet, sizeof *packet + packet->length);
+    (*place)->arrived = true;
+}
+
+void network_replay(struct world *world, uint16_t index)
+{
+    enum { REPLAYED_MAX = 16 };
+    uint32_t count = 1 + choose(&world->choices, REPLAYED_MAX);
+
+    if (world->healing)
+        return;
+    world_count(world, COUNT_REPLAYS);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = choose(&world->choices, REMEMBERED);
+        const struct packet *packet = world->network->recent[index][at];
+        if (packet == NULL || packet->to_run != world->nodes[index].run)
+            continue;
+        world_count(world, COUNT_DUPLICATED);
+        dispatch(world, packet, world->now_ns + choose_delay(&world->choices, 5 * MILLISECOND_NS));
+    }
 }
 
 void network_deliver(struct world *world, struct event *event)
@@ -140,17 +181,22 @@ void network_deliver(struct world *world, struct event *event)
     struct node *node = &world->nodes[packet->to];
     uint32_t *known_run = &network->known_run[packet->to][packet->from];
 
-    if (network->cut[packet->from][packet->to] || packet->from_run < *known_run ||
+    if ((network->cut[packet->from][packet->to] && !packet->arrived) ||
+        packet->from_run < *known_run ||
         packet->connection != network->connection[packet->from][packet->to]) {
         world_count(world, COUNT_LOST);
         return;
     }
     *known_run = packet->from_run;
-    if (packet->length > 0 && packet->bytes[0] >= FRAME_OFFER && packet->bytes[0] <= FRAME_RANGE)
+    if (world->swarm.replays > 0)
+        remember(network, packet);
+    if (packet->length > 0 && packet->bytes[0] >= FRAME_OFFER && packet->bytes[0] <= FRAME_RANGE) {
         courier_receive(node, (uint16_t)(packet->from + 1), packet->bytes, packet->length);
-    else
-        replica_receive(node->replica, (uint16_t)(packet->from + 1), packet->bytes, packet->length,
-                        node_time(node));
+        return;
+    }
+    oracle_delivered(node, packet->bytes, packet->length);
+    replica_receive(node->replica, (uint16_t)(packet->from + 1), packet->bytes, packet->length,
+                    node_time(node));
     node_stepped(node);
     node_wake(node);
 }
@@ -205,7 +251,8 @@ void network_stall(struct world *world, uint16_t from, uint16_t to, uint64_t unt
     world->network->stall_ns[from][to] = until_ns;
 }
 
-void network_repeat(struct world *world, uint16_t from, uint16_t to, uint64_t at_ns)
+void network_repeat(struct world *world, uint16_t from, uint16_t to, uint64_t at_ns, bool instead)
 {
     world->network->repeat_ns[from][to] = at_ns;
+    world->network->instead[from][to] = instead;
 }

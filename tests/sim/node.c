@@ -77,6 +77,11 @@ static void look(struct node *node)
 
     replica_status(node->replica, &node->status);
     log_change(node, &before);
+    if (before.role != PAXOS_LEADER)
+        node->candidate_last = before.last;
+    if (before.role != node->status.role && node->status.role != PAXOS_FOLLOWER &&
+        choose_chance(choices_of(node->world), node->world->swarm.replays))
+        network_replay(node->world, node->index);
     paxos_slot seen = before.decided > node->begun_anew ? before.decided : node->begun_anew;
     for (paxos_slot slot = seen + 1; slot <= node->status.decided; slot++)
         oracle_decided(node, paxos_entry(node->paxos, slot));
@@ -114,14 +119,14 @@ static void port_send(void *context, uint16_t to, const void *data, size_t lengt
 {
     struct node *node = context;
     struct paxos_message message;
-    bool leaves = true;
+    enum passage passage = PASSAGE_FREE;
 
     if (node->dying || node->silent)
         return;
     if (*(const uint8_t *)data == FRAME_PAXOS &&
         paxos_message_decode((const uint8_t *)data + 1, length - 1, &message) == ERROR_OK) {
-        leaves = ambush_on_send(node, to, message.type) && !node->silent;
-        if (leaves)
+        passage = ambush_on_send(node, to, message.type);
+        if (passage == PASSAGE_FREE || passage == PASSAGE_LAST)
             oracle_sent(node, &message);
         world_log(
             node->world, node,
@@ -135,8 +140,9 @@ static void port_send(void *context, uint16_t to, const void *data, size_t lengt
     } else {
         world_log(node->world, node, "-> n%u forwards %zu bytes", to, length);
     }
-    if (leaves)
+    if (passage == PASSAGE_FREE || passage == PASSAGE_LAST)
         network_send(node->world, node->id, to, data, length);
+    node->silent = passage == PASSAGE_NEVER || passage == PASSAGE_LAST;
 }
 
 static void port_catch_up(void *context, uint16_t to, paxos_slot from)
@@ -495,4 +501,20 @@ void nodes_free(struct world *world)
 size_t world_quorum(const struct world *world)
 {
     return world->swarm.voters / 2 + 1;
+}
+
+struct node *node_deposed(struct world *world)
+{
+    struct node *lowest = NULL, *highest = NULL;
+
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        struct node *node = &world->nodes[i];
+        if (node->status.role != PAXOS_LEADER)
+            continue;
+        if (lowest == NULL || ballot_compare(node->status.ballot, lowest->status.ballot) < 0)
+            lowest = node;
+        if (highest == NULL || ballot_compare(node->status.ballot, highest->status.ballot) > 0)
+            highest = node;
+    }
+    return lowest != highest ? lowest : NULL;
 }

@@ -58,6 +58,7 @@ struct node {
     uint64_t timer_at_ns;            // node's time that it is due
     bool turn_scheduled;
     struct paxos_status status; // after the last step
+    paxos_slot candidate_last;  // end of its log before it led
 
     // Its clock: local = local_base + (now - real_base) * rate / 2^20.
     uint64_t rate;
@@ -89,6 +90,8 @@ uint64_t node_real_delay_ns(const struct node *node, uint64_t local_ns);
 void node_wake(struct node *node);
 // To be called after every call into the driver: sets the timer, looks at what changed.
 void node_stepped(struct node *node);
+// A leader that does not know that there is another; NULL if there is none.
+struct node *node_deposed(struct world *world);
 // A quorum of the voters.
 size_t world_quorum(const struct world *world);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must be true, checked from outside while the cluster runs. Each failure names its oracle:
-// agreement, digest, durability, vote, amnesia, one-leader, completeness, acknowledged, refused, unknown-once,
+// agreement, digest, durability, vote, amnesia, one-leader, completeness, phase-1, promise, acknowledged, refused, unknown-once,
 // real-time, read-content, ...
 #pragma once
 
@@ -34,7 +34,12 @@ struct hash128 oracle_digest(const struct world *world, paxos_slot slot, bool *k
 void oracle_recovered(struct node *node);
 // A message leaves: what it claims is true of the disk. Invariant 13.
 void oracle_sent(struct node *node, const struct paxos_message *message);
-// After a step: invariants 2, 9.
+
+// ---- oracle_election.c: who may lead -----------------------------------------------------------
+
+// Bytes that a node is given.
+void oracle_delivered(struct node *node, const uint8_t *data, size_t length);
+// After a step: invariants 2, 3, 4, 9.
 void oracle_stepped(struct node *node);
 
 // ---- oracle_history.c: what clients were told --------------------------------------------------

@@ -48,6 +48,14 @@ static void vote_fails(struct node *node, const struct paxos_message *message, c
                node->shadow.log_ballot.round, node->shadow.log_ballot.node, node->shadow.last);
 }
 
+// A LEARN that was flushed together with the promise may have replaced what the promise claims: a value
+// that contradicts what is decided, so nobody will adopt it.
+static bool was_replaced(const struct node *node, const struct paxos_message *message)
+{
+    return message->last <= oracle_last(node->world) && message->last <= node->shadow.last &&
+           !hash128_equal(oracle_entry(node->world, message->last)->hash, message->hash);
+}
+
 // The claim may have been overtaken by a later SYNC only if another ballot was promised since.
 static void check_promise(struct node *node, const struct paxos_message *message)
 {
@@ -58,7 +66,7 @@ static void check_promise(struct node *node, const struct paxos_message *message
     if (ballot_compare(shadow->log_ballot, message->log_ballot) < 0)
         vote_fails(node, message, "the claimed log is not durable");
     if (ballot_compare(shadow->log_ballot, message->log_ballot) == 0 &&
-        !shadow_holds(shadow, message->last, message->hash))
+        !shadow_holds(shadow, message->last, message->hash) && !was_replaced(node, message))
         vote_fails(node, message, "the claimed last slot is not durable");
     if (ballot_compare(message->ballot, node->sent_promise) > 0)
         node->sent_promise = message->ballot;
@@ -105,79 +113,4 @@ void oracle_sent(struct node *node, const struct paxos_message *message)
     default:
         break;
     }
-}
-
-#define QUIET_NS (2 * SECOND_NS) // until then a quiet cluster has found its leader
-
-// ---- Leaders -----------------------------------------------------------------------------------
-
-static struct leadership *find_leadership(struct oracle *oracle, struct ballot ballot)
-{
-    for (size_t i = oracle->leader_count; i-- > 0;) {
-        if (ballot_compare(oracle->leaders[i].ballot, ballot) == 0)
-            return &oracle->leaders[i];
-    }
-    return NULL;
-}
-
-// 9: a new leader of the highest ballot has everything that was decided below it.
-static void check_complete(struct node *node)
-{
-    const struct oracle *oracle = node->world->oracle;
-    const struct paxos_status *status = &node->status;
-
-    for (size_t i = 0; i < oracle->leader_count; i++) {
-        if (ballot_compare(oracle->leaders[i].ballot, status->ballot) > 0)
-            return;
-    }
-    if (status->last < oracle->count)
-        world_fail(node->world, SIM_CORRECTNESS, "completeness",
-                   "node %u leads in ballot %" PRIu64 ".%u with a log up to slot %" PRIu64
-                   ", but slot %zu is decided",
-                   node->id, status->ballot.round, status->ballot.node, status->last,
-                   oracle->count);
-}
-
-// 4: who leads has durable promises of a quorum of voters, and votes itself.
-static void check_elected(struct node *node)
-{
-    struct world *world = node->world;
-    struct ballot ballot = node->status.ballot;
-    size_t promises = 0;
-
-    for (size_t i = 0; i < world->swarm.voters; i++)
-        promises += ballot_compare(world->nodes[i].shadow.promised, ballot) >= 0;
-    if (promises < world_quorum(world) || node->index >= world->swarm.voters)
-        world_fail(world, SIM_CORRECTNESS, "one-leader",
-                   "node %u leads in ballot %" PRIu64 ".%u, which %zu of %zu voters have promised",
-                   node->id, ballot.round, ballot.node, promises, world->swarm.voters);
-}
-
-void oracle_stepped(struct node *node)
-{
-    struct oracle *oracle = node->world->oracle;
-    const struct paxos_status *status = &node->status;
-
-    if (status->role != PAXOS_LEADER)
-        return;
-    struct leadership *known = find_leadership(oracle, status->ballot);
-    if (known != NULL && known->run == node->run && status->ballot.node == node->id)
-        return;
-    if (known != NULL || status->ballot.node != node->id)
-        world_fail(node->world, SIM_CORRECTNESS, "one-leader",
-                   "node %u leads in ballot %" PRIu64 ".%u, which is not its own to lead in",
-                   node->id, status->ballot.round, status->ballot.node);
-    check_elected(node);
-    check_complete(node);
-    if (oracle->leader_count == oracle->leader_capacity) {
-        oracle->leader_capacity = oracle->leader_capacity * 2 + 64;
-        oracle->leaders =
-            memory_realloc(oracle->leaders, oracle->leader_capacity * sizeof *oracle->leaders);
-    }
-    oracle->leaders[oracle->leader_count++] =
-        (struct leadership){.ballot = status->ballot, .run = node->run};
-    world_count(node->world, COUNT_LEADERS);
-    if (node->world->mode == MODE_QUIET && node->world->now_ns > QUIET_NS)
-        world_fail(node->world, SIM_CORRECTNESS, "quiet",
-                   "node %u leads although nothing happened to the leader before", node->id);
 }

@@ -18,7 +18,22 @@ struct leadership {
     uint32_t run;
 };
 
+// A promise's claim.
+struct claim {
+    struct ballot log_ballot;
+    paxos_slot last;
+    struct hash128 hash; // there
+};
+
+// The promises that a candidate was given.
+struct campaign {
+    struct ballot ballot;
+    uint32_t from; // set of voters' indexes
+    struct claim claims[PAXOS_VOTERS_MAX];
+};
+
 struct oracle {
+    struct campaign campaigns[NODES_MAX];
     struct decided_slot *slots; // slot 1 first
     size_t count;
     size_t capacity;

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
 enum {
@@ -400,20 +401,6 @@ static struct client *idle_spare(struct world *world)
     return NULL;
 }
 
-// Somebody who may not know that another leads: the best place for a stale read.
-static struct node *choose_deposed(struct world *world)
-{
-    struct node *deposed = NULL;
-
-    for (size_t i = 0; i < world->swarm.nodes; i++) {
-        struct node *node = &world->nodes[i];
-        if (node->status.role == PAXOS_LEADER &&
-            (deposed == NULL || ballot_compare(node->status.ballot, deposed->status.ballot) < 0))
-            deposed = node;
-    }
-    return deposed != NULL && choose(&world->choices, 2) == 1 ? deposed : choose_node(world);
-}
-
 // A write was just answered: others read the same znode elsewhere and must see it.
 static void probe(struct world *world, uint32_t key)
 {
@@ -427,7 +414,9 @@ static void probe(struct world *world, uint32_t key)
         struct operation *operation = add_operation(world, client);
         operation->read = true;
         operation->key = key;
-        client->at = choose_deposed(world);
+        client->at = choose(&world->choices, 2) == 1 ? node_deposed(world) : NULL;
+        if (client->at != NULL && choose_chance(&world->choices, world->swarm.replays))
+            network_replay(world, client->at->index);
         client_later(world, client, MILLISECOND_NS);
     }
 }

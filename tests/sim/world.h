@@ -96,7 +96,9 @@ struct event_queue {
 #define SIM_AMBUSHES(A)                                                                            \
     A(LOSE, lose)                                                                                  \
     A(STALL, stall)                                                                                \
+    A(HOLD, hold)                                                                                  \
     A(REPEAT, repeat)                                                                              \
+    A(LAST_WORDS, last_words)                                                                      \
     A(KILL_BEFORE, kill_before)                                                                    \
     A(KILL_SENDER, kill_sender)                                                                    \
     A(KILL_RECEIVER, kill_receiver)                                                                \
@@ -120,12 +122,26 @@ enum ambush_action {
 };
 const char *ambush_name(enum ambush_action action);
 
-enum { AMBUSHES_MAX = 4 };
+enum { AMBUSHES_MAX = 8 };
 
 struct ambush {
     uint8_t type;   // of the message, 0: not laid
     uint8_t action; // enum ambush_action
     uint32_t skip;  // messages that pass before
+};
+
+// T(NAME, name): what the faults of some seeds have in common.
+#define SIM_THEMES(T)                                                                              \
+    T(NONE, none)                                                                                  \
+    T(ELECTIONS, elections)                                                                        \
+    T(READS, reads)                                                                                \
+    T(LEARNING, learning)
+
+enum sim_theme {
+#define THEME_ENUM(NAME, name) THEME_##NAME,
+    SIM_THEMES(THEME_ENUM)
+#undef THEME_ENUM
+        THEME_COUNT
 };
 
 // What a seed is made of: limits and how much of each fault. Chances per million.
@@ -134,6 +150,7 @@ struct swarm {
     size_t voters; // the first of the nodes; the others are learners
     size_t clients;
     size_t keys;
+    uint8_t theme;      // enum sim_theme
     uint64_t faults_ns; // until faults end
     uint32_t window;
     uint32_t retain;
@@ -155,6 +172,7 @@ struct swarm {
     uint64_t apply_ns;
     uint64_t bulk_ns;           // mean delay of what the bulk thread sends
     uint32_t probes;            // chance that a write's answer is followed by reads elsewhere
+    uint32_t replays;           // chance that whoever campaigns is given old packets again
     uint32_t floods;            // bursts of commands at one node
     struct ambush last_blow;    // ends the faults
     uint64_t work_ns;           // clients go on so long after faults ended
@@ -189,6 +207,8 @@ struct oracle;
     N(AMBUSHES, ambushes)                                                                          \
     N(SPRUNG, ambushes_sprung)                                                                     \
     N(FLOODS, floods)                                                                              \
+    N(REPLAYS, replays)                                                                            \
+    N(TAUGHT, taught_unasked)                                                                      \
     N(PROBES, probes)                                                                              \
     N(TRANSFERS, transfers)                                                                        \
     N(SLOW_FLUSHES, slow_flushes)                                                                  \

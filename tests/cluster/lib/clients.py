@@ -17,8 +17,9 @@ from http_client import Lost, NotSent, znode
 REGISTERS = [f'/r/{number}' for number in range(6)]
 PAIRS = [(f'/p/{number}a', f'/p/{number}b') for number in range(2)]
 QUEUE = '/q/n-'
-HOLD_S = 2         # how long a node may hold a request without a leader
-TIMEOUT_S = 5      # after which a client gives an answer up
+HOLD_S = 1         # how long a node may hold a request without a leader
+TIMEOUT_S = 3      # after which a client gives an answer up
+AVOID_S = (0.5, 5)  # for which it then asks others
 SETTLE_S = 30      # how long a keyed write is repeated after the end
 DECIDED = (404, 409, 412)
 
@@ -51,6 +52,7 @@ class Client(threading.Thread):
         self.ops, self.failure = [], None
         self.connections = {}
         self.through = None  # nodes that it asks, if not those of the workload
+        self.avoided = {}    # until when it does not ask a node that failed it
         self.requests = 0    # that it has made
         self.count = 0
         self.newest = 0    # zxid that it has seen
@@ -76,7 +78,9 @@ class Client(threading.Thread):
     # ---- Requests ----
 
     def _pick(self):
-        return self.chance.choice(self.through or self.workload.through)
+        nodes, now = self.through or self.workload.through, time.monotonic()
+        good = [node for node in nodes if self.avoided.get(node.number, 0) < now]
+        return self.chance.choice(good or nodes)
 
     def _connection(self, node):
         if node.number not in self.connections:
@@ -89,6 +93,12 @@ class Client(threading.Thread):
 
     def _send(self, op, node, method, target, body, headers):
         """One attempt; the outcome of it alone, and the reply."""
+        outcome, reply = self._attempt(op, node, method, target, body, headers)
+        if outcome in (NOT_APPLIED, UNKNOWN):
+            self.avoided[node.number] = time.monotonic() + self.chance.uniform(*AVOID_S)
+        return outcome, reply
+
+    def _attempt(self, op, node, method, target, body, headers):
         op.node, op.boot = node.number, node.boots
         op.attempts += 1
         try:
@@ -212,14 +222,21 @@ class Client(threading.Thread):
         reply = self._write(op, 'POST', '/v1/multi', body, keyed=None if op.is_write else False)
         if op.outcome == REFUSED:
             raise Unexpected(f'a pair is not as it should be: {op}\n{reply}')
-        op.status = 0  # it is the whole transaction's
         half = dataclasses.replace(op, key=pair[1])
         if op.is_write or op.outcome == OK:
             self.ops.append(half)
         if op.outcome == OK:
             for each, result in zip((op, half), reply.json['results']):
-                each.found = stat_of(result)._replace(value=op.value) if op.is_write else \
-                    seen_in(result)
+                self._show(each, result)
+
+    @staticmethod
+    def _show(op, result):
+        """Takes what one operation of a transaction gave."""
+        op.status = 200 if 'stat' in result else 404
+        if op.kind == 'create':
+            op.status = 201
+        if op.status < 300:
+            op.found = stat_of(result)._replace(value=op.value) if op.is_write else seen_in(result)
 
     def create_pair(self, pair):
         value = self._value()

@@ -164,7 +164,8 @@ class Cluster:
         self.network = Network(size)
         place = place or (lambda number: self.directory / f'node{number}')
         self.nodes = {number: Node(self, number, place(number)) for number in self.network.nodes()}
-        self.events = []  # (monotonic ns, what happened)
+        self.events = []    # (monotonic ns, what happened)
+        self.at_close = []  # called before everything goes
 
     def note(self, text):
         self.events.append((time.monotonic_ns(), text))
@@ -198,9 +199,11 @@ class Cluster:
         return self
 
     def close(self):
+        for call in self.at_close:
+            call()
         for node in self:
             if node.alive():
-                node.process.kill()
+                node.send(signal.SIGKILL)
                 node.process.wait()
         self.network.close()
 

@@ -3,6 +3,7 @@
 nobody knows, or there is an answer."""
 import http.client
 import json
+import select
 import socket
 import urllib.parse
 
@@ -71,7 +72,13 @@ class Connection:
         self._http.auto_open = 0
         self._http.sock = made
 
+    def _closed_meanwhile(self):
+        """Whether the service has ended the idle connection: nothing else can have come."""
+        return bool(select.select([self._http.sock], [], [], 0)[0])
+
     def request(self, method, target, body=None, headers=None):
+        if self._http is not None and self._closed_meanwhile():
+            self.close()
         self.open()
         try:
             self._http.request(method, target, body, headers or {})

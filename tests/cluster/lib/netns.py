@@ -54,6 +54,7 @@ class Namespace:
 
     def close(self):
         os.close(self.descriptor)
+        self.descriptor = -1  # the number may soon be another's
 
     def prefix(self):
         """Put before a command it runs it in here; the descriptor must be passed on."""

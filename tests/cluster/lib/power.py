@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Power cuts: kill -9, and of what was not synced a random part is undone (tests/crash/powerloss.py)."""
+import signal
+
 from powerloss import PowerLoss
 
 
@@ -20,7 +22,7 @@ class Power:
         nodes = list(self.cluster if nodes is None else nodes)
         for node in nodes:
             if node.alive():
-                node.process.kill()
+                node.send(signal.SIGKILL)
         for node in nodes:
             node.kill()
             self.losses[node.number].strike(chance)

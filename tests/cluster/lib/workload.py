@@ -34,6 +34,7 @@ class Workload:
         self.seed = seed
         self.first_zxid = self.last_zxid = None
         self.file = cluster.directory / 'history.jsonl'
+        cluster.at_close.append(self.abandon)
 
     # ---- What clients need to know ----
 
@@ -110,14 +111,19 @@ class Workload:
             self._stop()
             tree = self._look()
         finally:
-            self.stopping.set()
-            self.ended = self.ended or time.monotonic()
-            for client in self.clients:
-                client.join(2 * SETTLE_S)
+            self.abandon()
             history.save(self.file, self.ops(), self.cluster.events)
             print(f'history: {self.file}, logs: {self.cluster.directory}/node*.log')
         self.cluster.check_logs()
         self._check(tree)
+
+    def abandon(self):
+        """Ends the clients wherever they are."""
+        self.stopping.set()
+        self.ended = -SETTLE_S
+        for client in self.clients:
+            if client.ident is not None:
+                client.join(4 * TIMEOUT_S)
 
     def _stop(self):
         """What has no answer yet is repeated until it has one."""

@@ -6,3 +6,8 @@ tests_unit_base_test_bytes_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_base_test_text_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_base_test_text_SOURCES = tests/unit/base/test_text.c tests/unit/cmocka_test.h
 tests_unit_base_test_text_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/base/test_map
+tests_unit_base_test_map_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_base_test_map_SOURCES = tests/unit/base/test_map.c
+tests_unit_base_test_map_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

@@ -406,6 +406,46 @@ static void only_voter_beside_learners_keeps_the_leadership(void **state)
     assert_int_equal(propose(fixture, "a"), 2);
 }
 
+// Slot 1 as the leader of a ballot sent it, in a message of another node.
+static void receive(struct fixture *fixture, enum paxos_message_type type, struct ballot ballot,
+                    const struct entry *entry)
+{
+    struct paxos_message message = {.type = (uint8_t)type,
+                                    .epoch = 1,
+                                    .from = ballot.node,
+                                    .to = 1,
+                                    .ballot = ballot,
+                                    .entry_count = 1,
+                                    .entries = entry};
+
+    step(fixture, (struct paxos_input){.type = PAXOS_MESSAGE, .message = &message});
+}
+
+static void what_is_learned_is_executed_after_its_ballot_was_promised(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_config config = {
+        .node = 1, .epoch = 1, .voters = {1, 2, 3}, .voter_count = 3, .heartbeat_us = 100000};
+    struct blob *value = blob_new(0);
+    struct entry entry = {
+        .slot = 1, .epoch = 1, .origin = {5, 2}, .type = ENTRY_LEADER_START, .value = value};
+
+    entry.hash = entry_hash(&entry);
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos_new(&config);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    receive(fixture, MESSAGE_ACCEPT_SYNC, (struct ballot){5, 2}, &entry);
+    persisted(fixture, 1);
+    receive(fixture, MESSAGE_LEARN, (struct ballot){7, 3}, &entry);
+    assert_int_equal(fixture->output->record_count, 1);
+    assert_int_equal(fixture->output->records[0].type, RECORD_PROMISE);
+    assert_int_equal(fixture->output->records[0].ballot.round, 7);
+    assert_int_equal(fixture->output->apply_to, 0);
+    persisted(fixture, 2);
+    assert_int_equal(fixture->output->apply_to, 1);
+    blob_unref(value);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -429,6 +469,7 @@ int main(void)
         TEST(recovery_takes_over_from_a_checkpoint),
         TEST(later_sync_replaces_an_undecided_tail),
         TEST(only_voter_beside_learners_keeps_the_leadership),
+        TEST(what_is_learned_is_executed_after_its_ballot_was_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,3 +36,8 @@ tests_unit_server_test_transfer_journal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_transfer_journal_SOURCES = tests/unit/server/test_transfer_journal.c \
 	$(TRANSFER_FIXTURE)
 tests_unit_server_test_transfer_journal_LDADD = tests/lib/libdisk.a $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_session_clock
+tests_unit_server_test_session_clock_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_session_clock_SOURCES = tests/unit/server/test_session_clock.c
+tests_unit_server_test_session_clock_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)

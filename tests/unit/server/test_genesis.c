@@ -26,7 +26,7 @@ static void take(struct identity *identity, const struct genesis *genesis)
 {
     memcpy(identity->cluster, genesis->cluster, sizeof identity->cluster);
     identity->member_count = genesis->count;
-    memcpy(identity->members, genesis->members, sizeof identity->members);
+    memcpy(identity->members, genesis->members, sizeof genesis->members);
 }
 
 static struct genesis made_by_1(const struct peer_list *list)
