@@ -467,10 +467,9 @@ void replica_set_disk_full(struct replica *replica, bool full)
     replica->disk_full = full;
 }
 
-void replica_read(struct replica *replica, struct replica_read *read, struct replica_time now)
+void replica_read(struct replica *replica, struct replica_read *read)
 {
     read_queue_add(&replica->reads, read);
-    replica_run(replica, now);
 }
 
 static void answer_expired_waiting(struct replica *replica, uint64_t now_ns)
