@@ -69,15 +69,6 @@ static uint64_t start_of(struct fixture *fixture)
     return start;
 }
 
-static struct op op_tree(const char *path, uint32_t limit, unsigned flags)
-{
-    struct op op = op_make(OP_DELETE_TREE, path);
-
-    op.limit = limit;
-    op.flags = (uint16_t)flags;
-    return op;
-}
-
 // ---- What is a change --------------------------------------------------------------------------
 
 // One row of 7.2: what is executed on /p (with the child /p/c) and what the history says of it.
