@@ -13,7 +13,9 @@ api_libapi_a_SOURCES = \
 	api/decimal.h \
 	api/dispatch.c api/dispatch.h \
 	api/etag.c api/etag.h \
+	api/event.c api/event.h \
 	api/event_id.c api/event_id.h \
+	api/filter.c api/filter.h \
 	api/guard.c api/guard.h \
 	api/handlers.h \
 	api/hangup.c api/hangup.h \
@@ -44,6 +46,7 @@ api_libapi_a_SOURCES = \
 	api/stream.c api/stream.h \
 	api/submit.c api/submit.h \
 	api/target.c api/target.h \
+	api/watch.c api/watch.h api/watch_read.c \
 	api/worker.c api/worker.h \
 	api/znode_get.c \
 	api/znode_list.c api/znode_list.h \

@@ -93,8 +93,13 @@ static void next_piece(struct stream *stream)
     buffer_deinit(&stream->piece);
     stream->piece = (struct buffer){0};
     stream->sent = 0;
+    enum stream_step step;
+
     atomic_store(&stream->state, AWAKE);
-    stream->ended = stream->source->fill(stream->context, &stream->piece) == STREAM_END;
+    do {
+        step = stream->source->fill(stream->context, &stream->piece);
+    } while (step == STREAM_MORE && stream->piece.length == 0);
+    stream->ended = step == STREAM_END;
 }
 
 ssize_t stream_read(struct stream *stream, void *into, size_t room)
