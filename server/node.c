@@ -34,6 +34,7 @@ enum {
     SILENCE_HEARTBEATS = 10,
     SILENCE_MIN_MS = 1000,
     TRANSFER_ENTRIES_MAX = 200000, // further behind a checkpoint is quicker
+    CONTACT_US = 2000000,          // since a quorum was heard from, for bookmarks
     TRANSFER_SILENCE_MS = 1000,    // after which a range of a checkpoint is asked for again
 };
 
@@ -56,7 +57,7 @@ struct node {
     struct keeper *keeper;
     struct courier *courier; // NULL: a cluster of one
     struct sessions *sessions;
-    struct api *api;
+    _Atomic(struct api *) api; // NULL: not started yet
     struct waiters waiters;
     atomic_uint_fast64_t zxid;
     atomic_bool draining;
@@ -134,6 +135,9 @@ static void on_applied(void *context, paxos_slot slot, uint64_t zxid)
 
     atomic_store_explicit(&node->zxid, zxid, memory_order_release);
     waiters_advance(&node->waiters, zxid);
+    struct api *api = atomic_load_explicit(&node->api, memory_order_acquire);
+    if (api != NULL)
+        api_changed(api, zxid);
     core_loop_applied(node->loop, slot);
 }
 
@@ -365,6 +369,17 @@ static uint64_t staleness_ms(void *context)
         return 0;
     core_loop_status(node->loop, &status);
     return status.age_us == UINT64_MAX ? UINT64_MAX : status.age_us / 1000;
+}
+
+static bool in_contact(void *context)
+{
+    struct node *node = context;
+    struct core_loop_status status;
+
+    if (is_alone(node))
+        return true;
+    core_loop_status(node->loop, &status);
+    return status.age_us < CONTACT_US;
 }
 
 static void status(void *context, struct node_status *out)
@@ -662,14 +677,18 @@ static enum error start_api(struct node *node, struct failure *failure)
                                   .read_at_once = read_at_once,
                                   .read = read_later,
                                   .staleness_ms = staleness_ms,
-                                  .touch = touch};
+                                  .touch = touch,
+                                  .in_contact = in_contact};
+    struct api *api;
 
-    enum error error = api_start(&api_options, &backend, &node->api, failure);
+    enum error error = api_start(&api_options, &backend, &api, failure);
     if (error != ERROR_OK)
         return error;
+    atomic_store(&node->api, api);
+    api_changed(api, atomic_load(&node->zxid)); // what was applied until now
     const char *colon = strrchr(options->listen, ':');
     log_write(LOG_INFO, "listening", "address=%.*s:%u", (int)(colon - options->listen),
-              options->listen, api_port(node->api));
+              options->listen, api_port(api));
     return ERROR_OK;
 }
 
@@ -723,6 +742,7 @@ void node_stop(struct node *node)
     journal_writer_stop(node->writer);
     applier_stop(node->applier);
     keeper_stop(node->keeper);
+    api_free(node->api);
     core_loop_free(node->loop);
     sessions_free(node->sessions);
     waiters_deinit(&node->waiters);
