@@ -14,7 +14,8 @@ OPERATIONS = [(template, method, operation['operationId'])
 
 
 def url_of(template, top):
-    return {'/v1/znodes/{path}': target(top), '/problems/{slug}': '/problems/internal'} \
+    return {'/v1/znodes/{path}': target(top), '/problems/{slug}': '/problems/internal',
+            '/v1/sessions/{id}': '/v1/sessions/0x1'} \
         .get(template, template)
 
 
@@ -118,8 +119,8 @@ def test_options_names_the_documented_methods(api, top, template):
 ACCEPTED = {'view': 'stat', 'raw': '', 'encoding': 'base64', 'detail': 'stat&view=children',
             'depth': '1&view=tree', 'limit': '5&view=children', 'consistency': 'local',
             'min_zxid': '0', 'parents': '', 'sequential': '', 'version': '-1', 'recursive': '',
-            'verbose': ''}
-ACCEPTED_BY_DELETE = {'limit': '5&recursive'}
+            'verbose': '', 'ephemeral': '', 'container': '', 'ttl': '1h'}
+ACCEPTED_ELSEWHERE = {('DELETE', 'limit'): '5&recursive'}
 QUERIES = [(template, method, contract.resolve(parameter)['name'])
            for template, method, operation in contract.operations()
            for parameter in operation.get('parameters', [])
@@ -129,13 +130,19 @@ QUERIES = [(template, method, contract.resolve(parameter)['name'])
 @pytest.mark.parametrize('template, method, name', QUERIES, ids=lambda value: value.strip('/'))
 def test_every_documented_parameter_is_known(api, top, template, method, name):
     url = url_of(template, top)
-    if name == 'cursor':
+    if name == 'cursor' and template == '/v1/sessions':
+        for _ in range(2):
+            api.request('POST', url, b'{"timeout_ms": 60000}')
+        value = api.request('GET', f'{url}?limit=1').json['next']
+    elif name == 'cursor':
         api.put(top + '/a')
         api.put(top + '/b')
         page = api.request('GET', f'{url}?view=children&limit=1').json
         value = page['next'] + '&view=children'
     else:
-        value = (ACCEPTED_BY_DELETE if method == 'DELETE' else {}).get(name) or ACCEPTED[name]
+        value = ACCEPTED_ELSEWHERE.get((method, name)) or ACCEPTED[name]
+    if template == '/v1/sessions':
+        value = value.replace('&view=children', '')
     reply = api.request(method, f'{url}?{name}={value}', body_of(method))
     assert reply.status < 400 or reply.slug != 'bad-query' if method != 'HEAD' \
         else reply.status == 200, reply

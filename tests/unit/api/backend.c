@@ -112,6 +112,14 @@ static void read_later(void *context, struct read_wait *wait)
     wait->complete(wait, wait->barrier ? backend->read_error : ERROR_BEHIND);
 }
 
+static bool touch(void *context, uint64_t session, const uint8_t *proof)
+{
+    (void)context;
+    (void)session;
+    (void)proof;
+    return true;
+}
+
 static uint64_t staleness_ms(void *context)
 {
     (void)context;
@@ -148,6 +156,7 @@ void backend_start(struct backend *backend)
                                          .read_at_once = read_at_once,
                                          .read = read_later,
                                          .staleness_ms = staleness_ms,
+                                         .touch = touch,
                                          .in_contact = in_contact};
     ASSERT(pthread_create(&backend->thread, NULL, run, backend) == 0);
 }

@@ -8,6 +8,11 @@ tests_unit_api_test_admission_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_api_test_admission_SOURCES = tests/unit/api/test_admission.c $(API_CHECK)
 tests_unit_api_test_admission_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/api/test_credential
+tests_unit_api_test_credential_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_api_test_credential_SOURCES = tests/unit/api/test_credential.c $(API_CHECK)
+tests_unit_api_test_credential_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/api/test_cursor
 tests_unit_api_test_cursor_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_api_test_cursor_SOURCES = tests/unit/api/test_cursor.c $(API_CHECK)

@@ -41,3 +41,12 @@ check_PROGRAMS += tests/unit/server/test_session_clock
 tests_unit_server_test_session_clock_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_session_clock_SOURCES = tests/unit/server/test_session_clock.c
 tests_unit_server_test_session_clock_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_touch_frame tests/unit/server/test_session_keeper
+tests_unit_server_test_touch_frame_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_touch_frame_SOURCES = tests/unit/server/test_touch_frame.c
+tests_unit_server_test_touch_frame_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+tests_unit_server_test_session_keeper_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_session_keeper_SOURCES = tests/unit/server/test_session_keeper.c \
+	$(STATE_FIXTURE)
+tests_unit_server_test_session_keeper_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
