@@ -276,7 +276,8 @@ static void long_headers_end_the_connection(void **state)
     stranger_http2(stranger, HTTP2_HEADERS, 5, 1, block.data, block.length);
     stranger_send(stranger);
     stranger_await_end(stranger);
-    assert_null(memmem(stranger->in.data, stranger->in.length, "Curlew node", 11));
+    assert_true(stranger->in.length == 0 ||
+                memmem(stranger->in.data, stranger->in.length, "Curlew node", 11) == NULL);
     buffer_deinit(&block);
     stranger_free(stranger);
 }
