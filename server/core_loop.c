@@ -110,8 +110,8 @@ static void publish_status(struct core_loop *loop)
     freshness_executed(&loop->freshness, status.applied);
     pthread_mutex_lock(&loop->lock);
     loop->status.paxos = status;
-    loop->waits_for_applied = (status.role == PAXOS_LEADER && !status.serving) ||
-                              replica_blocked(loop->replica);
+    loop->waits_for_applied =
+        (status.role == PAXOS_LEADER && !status.serving) || replica_blocked(loop->replica);
     bool again = loop->waits_for_applied && loop->inbox.applied > loop->applied;
     again = again && claim_wake(loop);
     pthread_mutex_unlock(&loop->lock);
