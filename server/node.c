@@ -40,7 +40,6 @@ struct node {
     const struct options *options;
     struct peer_list list;
     struct identity identity;
-    uint64_t run; // random number of this run
     struct disk *disk;
     struct journal *journal;
     struct live *live;
@@ -431,7 +430,6 @@ static enum error found(struct node *node, struct failure *failure)
     struct founding_settings settings = {.disk = node->disk,
                                          .list = &node->list,
                                          .tls = tls_of(node->options),
-                                         .run = node->run,
                                          .silence_ms = silence_ms(node->options)};
 
     if (node->identity.member_count > 0)
@@ -532,10 +530,8 @@ static void start_courier(struct node *node)
 
 static enum error open_network(struct node *node, struct failure *failure)
 {
-    struct network_settings settings = {.list = &node->list,
-                                        .tls = tls_of(node->options),
-                                        .silence_ms = silence_ms(node->options),
-                                        .run = node->run};
+    struct network_settings settings = {
+        .list = &node->list, .tls = tls_of(node->options), .silence_ms = silence_ms(node->options)};
     struct network_ports ports = {.context = node,
                                   .consensus = on_consensus,
                                   .transfer = on_transfer,
@@ -626,7 +622,6 @@ enum error node_start(const struct options *options, struct node **started, stru
     struct recovery_result recovered;
 
     node->options = options;
-    node->run = random_u64();
     waiters_init(&node->waiters);
     enum error error = peer_list_parse(options->peers, &node->list, failure);
     if (error == ERROR_OK)
