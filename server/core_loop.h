@@ -52,8 +52,8 @@ void core_loop_applied(struct core_loop *loop, paxos_slot slot);
 void core_loop_install(struct core_loop *loop, const struct paxos_install *install);
 // Sends a frame to a peer on the bulk channel. The bytes are copied.
 void core_loop_send_bulk(struct core_loop *loop, uint16_t to, const void *data, size_t length);
-// Hands leadership over if this node leads.
-void core_loop_transfer(struct core_loop *loop);
+// The node is about to end; see replica_drain. What still waits after DRAIN_MS is answered.
+void core_loop_drain(struct core_loop *loop);
 void core_loop_set_disk_full(struct core_loop *loop, bool full);
 
 // What the loop knows of the node and of its peers, as of the end of its last turn.

@@ -659,7 +659,7 @@ void node_stop(struct node *node)
         return;
     atomic_store(&node->draining, true);
     if (node->loop != NULL)
-        core_loop_transfer(node->loop);
+        core_loop_drain(node->loop);
     if (node->api != NULL)
         api_drain(node->api);
     api_stop(node->api);

@@ -100,8 +100,8 @@ struct peers_ports {
     void (*drained)(void *context, uint16_t node);
 };
 
-// Listens and starts to dial. The name of `self` is resolved here and now. Errors: IO with a sentence
-// that names the address or the file. Ownership: peers_free after peers_close, once the loop has run
+// Listens, on the address of `self` or, when that is a name, on all addresses, and starts to dial.
+// Errors: IO with a sentence that names the address or the file. Ownership: peers_free after peers_close, once the loop has run
 // and all handles are gone.
 enum error peers_open(uv_loop_t *loop, const struct peers_settings *settings,
                       const struct peers_ports *ports, struct peers **peers,

@@ -433,7 +433,7 @@ void faults_transfer(struct node *node)
     if (!node->up)
         return;
     world_count(node->world, COUNT_TRANSFERS);
-    replica_transfer(node->replica, node_time(node));
+    replica_drain(node->replica, UINT64_MAX, node_time(node));
     node_stepped(node);
 }
 
