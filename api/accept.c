@@ -42,10 +42,19 @@ static int range_weight(const char *accept, const char *type)
     return weight;
 }
 
+static bool prefers(const char *accept, const char *type, const char *usual)
+{
+    if (accept == NULL || strcasestr(accept, type) == NULL)
+        return false;
+    return range_weight(accept, type) > range_weight(accept, usual);
+}
+
 bool accept_prefers_bytes(const char *accept)
 {
-    if (accept == NULL || strcasestr(accept, "application/octet-stream") == NULL)
-        return false;
-    return range_weight(accept, "application/octet-stream") >
-           range_weight(accept, "application/json");
+    return prefers(accept, "application/octet-stream", "application/json");
+}
+
+bool accept_prefers_lines(const char *accept)
+{
+    return prefers(accept, "application/x-ndjson", "text/event-stream");
 }

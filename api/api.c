@@ -10,6 +10,7 @@
 #include "api/acceptor.h"
 #include "api/admission.h"
 #include "api/http.h"
+#include "api/hub.h"
 #include "api/request.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -35,6 +36,8 @@ static void init_service(struct service *service, const struct api_options *opti
         .header_bytes = options->limits.header_bytes,
     };
     backend->status(backend->context, &status);
+    service->cluster_tag = event_id_tag(status.cluster);
+    service->hub = hub_start(backend->live, status.zxid);
     snprintf(service->node, sizeof service->node, "%u", status.node);
     snprintf(service->request_prefix, sizeof service->request_prefix, "%08" PRIx32,
              (uint32_t)random_u64());
@@ -47,12 +50,12 @@ enum error api_start(const struct api_options *options, const struct api_backend
     struct api *made = memory_zalloc(sizeof *made);
     struct listener listener;
 
-    init_service(&made->service, options, backend);
     enum error error = listener_bind(options->listen, &listener, failure);
     if (error != ERROR_OK) {
         free(made);
         return error;
     }
+    init_service(&made->service, options, backend);
     made->port = listener.port;
     made->service.rules.loopback = listener.loopback;
     made->admission =
@@ -61,6 +64,8 @@ enum error api_start(const struct api_options *options, const struct api_backend
     if (error != ERROR_OK) {
         close(listener.fd);
         admission_free(made->admission);
+        hub_stop(made->service.hub);
+        hub_free(made->service.hub);
         free(made);
         return error;
     }
@@ -77,6 +82,12 @@ uint16_t api_port(const struct api *api)
 void api_drain(struct api *api)
 {
     atomic_store(&api->service.draining, true);
+    hub_drain(api->service.hub);
+}
+
+void api_changed(struct api *api, uint64_t zxid)
+{
+    hub_changed(api->service.hub, zxid);
 }
 
 void api_stop(struct api *api)
@@ -86,6 +97,14 @@ void api_stop(struct api *api)
     api_drain(api);
     acceptor_stop(api->acceptor);
     http_stop(api->http);
+    hub_stop(api->service.hub);
+}
+
+void api_free(struct api *api)
+{
+    if (api == NULL)
+        return;
+    hub_free(api->service.hub);
     admission_free(api->admission);
     free(api);
 }

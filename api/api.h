@@ -81,6 +81,8 @@ struct api_backend {
     void (*read)(void *context, struct read_wait *wait);
     // How old the live state may be, in milliseconds; UINT64_MAX: unknown.
     uint64_t (*staleness_ms)(void *context);
+    // Whether this node heard from a quorum lately, so that silence means that nothing happens.
+    bool (*in_contact)(void *context);
 };
 
 // Every limit is an option of the daemon (server/config.c has names, defaults and bounds).
@@ -122,7 +124,13 @@ enum error api_start(const struct api_options *options, const struct api_backend
                      struct api **api, struct failure *failure);
 // The port that was bound.
 uint16_t api_port(const struct api *api);
+// The live state is visible up to this zxid: to be called after every commit that changed something.
+// Cheap while nobody waits for changes. Thread: any, until api_free.
+void api_changed(struct api *api, uint64_t zxid);
+// New requests get Connection: close; long polls and streams end. Returns at once.
+void api_drain(struct api *api);
 // Stops accepting, answers what is under way (parked requests must have been completed or be
-// completed by the backend meanwhile), closes the connections, and frees everything. NULL allowed.
-void api_drain(struct api *api); // new requests get Connection: close; returns at once
+// completed by the backend meanwhile), and closes the connections. NULL allowed.
 void api_stop(struct api *api);
+// Frees what has stopped. NULL allowed.
+void api_free(struct api *api);

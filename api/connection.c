@@ -28,7 +28,7 @@ struct connection *connections_open(struct connections *connections, int fd,
     struct connection *connection = memory_zalloc(sizeof *connection);
 
     connection->request.service = connections->service;
-    connection->fd = fd;
+    connection->fd = connection->hangup.fd = fd;
     if (address->sa_family == AF_INET)
         memcpy(&connection->address.v4, address, sizeof connection->address.v4);
     else

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 
+#include "api/hangup.h"
 #include "api/kept_replies.h"
 #include "api/request.h"
 #include "api/worker.h"
@@ -28,6 +29,7 @@ struct connection {
     struct kept_replies *kept;   // of the worker
     struct kept_reply *used;     // one of those, while it is sent; NULL usually
     int fd;
+    struct hangup hangup;
     union {
         struct sockaddr any;
         struct sockaddr_in v4;

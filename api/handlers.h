@@ -9,6 +9,7 @@ void znode_put(struct request *request);
 void znode_post(struct request *request);
 void znode_delete(struct request *request);
 void multi_post(struct request *request);
+void watch_get(struct request *request);
 void cluster_get(struct request *request);
 void livez_get(struct request *request);
 void readyz_get(struct request *request);

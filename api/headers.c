@@ -26,6 +26,8 @@ static const struct known known[HEADER_COUNT] = {
     [HEADER_TRANSFER_ENCODING] = KNOWN("Transfer-Encoding"),
     [HEADER_CONTENT_ENCODING] = KNOWN("Content-Encoding"),
     [HEADER_EXPECT] = KNOWN("Expect"),
+    [HEADER_LAST_EVENT_ID] = KNOWN("Last-Event-ID"),
+    [HEADER_REQUEST_METHOD] = KNOWN("Access-Control-Request-Method"),
 };
 
 // Bytes of RFC 9110 tokens.

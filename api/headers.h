@@ -19,6 +19,8 @@ enum header_name {
     HEADER_TRANSFER_ENCODING,
     HEADER_CONTENT_ENCODING,
     HEADER_EXPECT,
+    HEADER_LAST_EVENT_ID,
+    HEADER_REQUEST_METHOD, // Access-Control-Request-Method
     HEADER_COUNT
 };
 

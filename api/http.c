@@ -17,6 +17,7 @@
 #include "api/connection.h"
 #include "api/dispatch.h"
 #include "api/http_reply.h"
+#include "api/http_stream.h"
 #include "api/reply.h"
 #include "api/worker.h"
 #include "base/assert.h"
@@ -49,6 +50,7 @@ struct http {
     struct service *service;
     struct admission *admission;
     struct connections connections;
+    struct hangups *hangups;
     atomic_size_t under_way; // requests between their head and their end
     atomic_size_t parked;
     atomic_bool closed; // nothing may park any more
@@ -60,6 +62,13 @@ struct http {
 static struct connection *connection_of(struct request *request)
 {
     return CONTAINER_OF(request, struct connection, request);
+}
+
+static void tell_gone(void *context)
+{
+    struct request *request = context;
+
+    request->gone(request);
 }
 
 static void tell_stopper(struct http *http)
@@ -86,14 +95,20 @@ static bool park(struct request *request)
     }
     connection->parked = true;
     MHD_suspend_connection(connection->handle);
+    if (request->gone != NULL)
+        hangups_arm(http->hangups, &connection->hangup, tell_gone, request);
     return true;
 }
 
 // The worker has the request back: its handler is called again, or its client went away meanwhile.
-static void leave_park(struct connection *connection)
+static void leave_park(struct request *request)
 {
+    struct connection *connection = connection_of(request);
     struct http *http = connection->owner;
 
+    if (request->gone != NULL)
+        hangups_disarm(http->hangups, &connection->hangup);
+    request->gone = NULL;
     connection->parked = false;
     atomic_fetch_sub(&http->parked, 1);
     tell_stopper(http);
@@ -105,6 +120,14 @@ static void unpark(struct request *request)
 
     connection->resume.connection = connection->handle;
     worker_resume(connection->worker, &connection->resume);
+}
+
+static void unpark_later(struct request *request)
+{
+    struct connection *connection = connection_of(request);
+
+    connection->resume.connection = connection->handle;
+    worker_resume_later(connection->worker, &connection->resume);
 }
 
 static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const char *name,
@@ -161,18 +184,23 @@ static enum MHD_Result take_body(struct connection *connection, const char *data
 static enum MHD_Result answer(struct connection *connection)
 {
     struct request *request = &connection->request;
+    struct http *http = connection->owner;
 
     if (connection->parked) {
+        leave_park(request);
         request->finish(request);
-        leave_park(connection);
     } else {
         if (!connection_enter(connection, PHASE_READING, PHASE_BUSY))
             return MHD_NO;
         dispatch_run(request);
-        if (connection->parked)
-            return MHD_YES;
     }
+    if (connection->parked)
+        return MHD_YES;
+    if (request->reply.hang_up)
+        return MHD_NO;
     ASSERT(request->reply.status != STATUS_NONE);
+    if (request->reply.stream != NULL)
+        return http_stream_queue(connection, http->hangups);
     return http_reply_queue(connection->handle, request, connection->kept, &connection->used);
 }
 
@@ -223,7 +251,9 @@ static void end_request(void *context, struct MHD_Connection *handle_, void **st
     if (connection == NULL)
         return;
     if (connection->parked)
-        leave_park(connection);
+        leave_park(&connection->request);
+    if (connection->request.reply.stream != NULL)
+        hangups_disarm(http->hangups, &connection->hangup);
     if (connection->used != NULL)
         kept_replies_give(connection->kept, connection->used);
     connection->used = NULL;
@@ -256,6 +286,7 @@ static void notice_connection(void *context, struct MHD_Connection *handle_, voi
         connection->kept = lane->kept;
         *socket_context = connection;
     } else if (connection != NULL) {
+        hangups_forget(http->hangups, &connection->hangup);
         admission_leave(http->admission, &connection->address.any);
         connections_close(&http->connections, connection);
         *socket_context = NULL;
@@ -345,6 +376,7 @@ static void stop_lanes(struct http *http)
 
 static void http_free(struct http *http)
 {
+    hangups_stop(http->hangups);
     connections_deinit(&http->connections);
     free(http->lanes);
     pthread_cond_destroy(&http->quiet);
@@ -362,6 +394,9 @@ enum error http_start(struct service *service, struct admission *admission, stru
     (*http)->admission = admission;
     service->park = park;
     service->unpark = unpark;
+    service->unpark_later = unpark_later;
+    service->leave_park = leave_park;
+    (*http)->hangups = hangups_start();
     connections_init(&(*http)->connections, service);
     pthread_mutex_init(&(*http)->lock, NULL);
     pthread_condattr_init(&monotonic);

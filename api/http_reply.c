@@ -81,7 +81,8 @@ static void add_common(struct MHD_Response *response, const struct reply_shape *
         add(response, MHD_HTTP_HEADER_CONTENT_TYPE, shape->content_type);
     add(response, "X-Node", request->service->node);
     if (shape->v1) {
-        add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        add(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+            request->reply.stream != NULL ? "no-store" : "no-cache");
         add(response, MHD_HTTP_HEADER_VARY, "Accept, Curlew-Session, Authorization, Origin");
     }
     if (shape->raw) {
@@ -186,4 +187,20 @@ enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct
     if (can_be_kept(&shape, request))
         return queue_kept(connection, request, &shape, kept, used);
     return queue_once(connection, request, &shape);
+}
+
+enum MHD_Result http_reply_queue_stream(struct MHD_Connection *connection,
+                                        const struct request *request,
+                                        struct MHD_Response *response)
+{
+    struct reply_shape shape = shape_of(request);
+
+    add_common(response, &shape, request);
+    add(response, "X-Accel-Buffering", "no");
+    set_changing(response, request);
+    add_rare(response, request);
+    enum MHD_Result queued =
+        MHD_queue_response(connection, (unsigned)request->reply.status, response);
+    MHD_destroy_response(response);
+    return queued;
 }

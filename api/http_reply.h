@@ -11,3 +11,7 @@
 // NULL when that is nothing. Without one, the request's buffers must live as long.
 enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct request *request,
                                  struct kept_replies *kept, struct kept_reply **used);
+// Queues the head of a stream with the response that makes its body, whose reference passes over.
+enum MHD_Result http_reply_queue_stream(struct MHD_Connection *connection,
+                                        const struct request *request,
+                                        struct MHD_Response *response);

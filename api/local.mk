@@ -9,14 +9,21 @@ api_libapi_a_SOURCES = \
 	api/canned.c api/canned.h \
 	api/connection.c api/connection.h \
 	api/cursor.c api/cursor.h \
+	api/deadlines.c api/deadlines.h \
 	api/decimal.h \
 	api/dispatch.c api/dispatch.h \
 	api/etag.c api/etag.h \
+	api/event.c api/event.h \
+	api/event_id.c api/event_id.h \
+	api/filter.c api/filter.h \
 	api/guard.c api/guard.h \
 	api/handlers.h \
+	api/hangup.c api/hangup.h \
 	api/headers.c api/headers.h \
 	api/http.c api/http.h \
 	api/http_reply.c api/http_reply.h \
+	api/http_stream.c api/http_stream.h \
+	api/hub.c api/hub.h \
 	api/json_reader.c api/json_reader.h \
 	api/json_writer.c api/json_writer.h \
 	api/kept_replies.c api/kept_replies.h \
@@ -26,6 +33,7 @@ api_libapi_a_SOURCES = \
 	api/multi_read.c api/multi_read.h \
 	api/openapi.h \
 	api/percent.c api/percent.h \
+	api/poll.c api/poll.h \
 	api/precondition.c api/precondition.h \
 	api/problem.c api/problem.h \
 	api/query.c api/query.h \
@@ -35,8 +43,10 @@ api_libapi_a_SOURCES = \
 	api/result.c api/result.h \
 	api/route.c api/route.h api/routes.h \
 	api/service.c \
+	api/stream.c api/stream.h \
 	api/submit.c api/submit.h \
 	api/target.c api/target.h \
+	api/watch.c api/watch.h api/watch_read.c \
 	api/worker.c api/worker.h \
 	api/znode_get.c \
 	api/znode_list.c api/znode_list.h \

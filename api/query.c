@@ -12,12 +12,12 @@
 
 enum { NAME_MAX_BYTES = 32, LIST_MAX_BYTES = 256, NEAR_MISS_EDITS = 2 };
 
-enum kind { FLAG, NUMBER, CHOICE, TEXT };
+enum kind { FLAG, NUMBER, DURATION, CHOICE, POSITION, TEXT, PATHS };
 
 struct parameter {
     const char *name;
     enum kind kind;
-    int64_t least; // NUMBER
+    int64_t least; // NUMBER; DURATION, in milliseconds
     int64_t most;
     const char *choices[5]; // CHOICE: the value is the index; a NULL in front has no name
     int64_t first_choice;   // value of choices[0]
@@ -53,6 +53,11 @@ static const struct parameter parameters[QUERY_COUNT] = {
     [QUERY_VERSION] = {.name = "version", .kind = NUMBER, .least = INT32_MIN, .most = INT32_MAX},
     [QUERY_RECURSIVE] = {.name = "recursive", .kind = FLAG},
     [QUERY_VERBOSE] = {.name = "verbose", .kind = FLAG},
+    [QUERY_WAIT] = {.name = "wait", .kind = DURATION, .least = 0, .most = 3600000},
+    [QUERY_SINCE] = {.name = "since", .kind = POSITION},
+    [QUERY_PATH] = {.name = "path", .kind = PATHS},
+    [QUERY_INITIAL] = {.name = "initial", .kind = FLAG},
+    [QUERY_DATA] = {.name = "data", .kind = FLAG},
 };
 
 static size_t least_of(size_t a, size_t b, size_t c)
@@ -174,6 +179,53 @@ static enum error parse_number(const struct parameter *parameter, const char *te
                        parameter->name, text, parameter->least, parameter->most);
 }
 
+// A whole number and a unit. Returns false for anything else, and for what does not fit.
+static bool parse_duration_ms(const char *text, int64_t *value)
+{
+    static const struct {
+        const char *name;
+        int64_t factor;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    size_t digits = strspn(text, "0123456789");
+    int64_t number = 0;
+
+    if (digits == 0 || digits > 9)
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        number = number * 10 + (text[i] - '0');
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text + digits, units[i].name) == 0) {
+            *value = number * units[i].factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum error parse_duration(const struct parameter *parameter, const char *text,
+                                 int64_t *value, struct problem *problem)
+{
+    if (!parse_duration_ms(text, value))
+        return problem_set(problem, ERROR_BAD_QUERY,
+                           "\"%s\" is \"%s\"; it must be a duration with its unit, such as 500ms, "
+                           "30s, 5m or 1h",
+                           parameter->name, text);
+    if (*value >= parameter->least && *value <= parameter->most)
+        return ERROR_OK;
+    return problem_set(problem, ERROR_BAD_QUERY, "\"%s\" is \"%s\"; it can be at most %" PRId64 "s",
+                       parameter->name, text, parameter->most / 1000);
+}
+
+static enum error parse_position(const struct parameter *parameter, const char *text,
+                                 struct event_id *id, struct problem *problem)
+{
+    if (event_id_parse(text, id))
+        return ERROR_OK;
+    return problem_set(problem, ERROR_BAD_QUERY,
+                       "\"%s\" is \"%s\"; it must be a zxid or the id of an event", parameter->name,
+                       text);
+}
+
 static enum error refuse_choice(const struct parameter *parameter, const char *text,
                                 struct problem *problem)
 {
@@ -199,9 +251,11 @@ static enum error parse_choice(const struct parameter *parameter, const char *te
     return refuse_choice(parameter, text, problem);
 }
 
-static enum error parse_value(const struct parameter *parameter, const char *text, int64_t *value,
-                              struct problem *problem)
+static enum error parse_value(struct query *query, const struct parameter *parameter,
+                              const char *text, struct problem *problem)
 {
+    int64_t *value = &query->value[parameter - parameters];
+
     switch (parameter->kind) {
     case FLAG:
         return parse_flag(parameter, text, value, problem);
@@ -209,6 +263,14 @@ static enum error parse_value(const struct parameter *parameter, const char *tex
         return parse_number(parameter, text, value, problem);
     case CHOICE:
         return parse_choice(parameter, text, value, problem);
+    case DURATION:
+        return parse_duration(parameter, text, value, problem);
+    case POSITION:
+        return parse_position(parameter, text, &query->since, problem);
+    case PATHS:
+        buffer_append(&query->paths, text, strlen(text) + 1);
+        (*value)++;
+        return ERROR_OK;
     case TEXT:
         *value = 1;
         return ERROR_OK;
@@ -240,7 +302,7 @@ static enum error find_parameter(struct query *query, struct buffer *text, uint3
     }
     if (*index == QUERY_COUNT)
         return refuse_unknown(name, allowed, problem);
-    if ((query->given >> *index & 1) != 0)
+    if ((query->given >> *index & 1) != 0 && parameters[*index].kind != PATHS)
         return problem_set(problem, ERROR_BAD_QUERY,
                            "the query parameter \"%s\" is given more than once", name);
     query->given |= 1u << *index;
@@ -265,7 +327,7 @@ static enum error parse_item(struct query *query, const char *item, size_t lengt
     error = decode(item + length - value_length, value_length, "value", text, problem);
     if (error != ERROR_OK)
         return error;
-    return parse_value(&parameters[index], (const char *)text->data, &query->value[index], problem);
+    return parse_value(query, &parameters[index], (const char *)text->data, problem);
 }
 
 enum error query_parse(struct query *query, const char *text, size_t length, uint32_t allowed,
@@ -276,7 +338,9 @@ enum error query_parse(struct query *query, const char *text, size_t length, uin
 
     query->given = 0;
     memset(query->value, 0, sizeof query->value);
+    query->since = (struct event_id){0};
     buffer_clear(&query->text);
+    buffer_clear(&query->paths);
     while (text < end && error == ERROR_OK) {
         const char *next = memchr(text, '&', (size_t)(end - text));
         size_t item_length = (size_t)((next != NULL ? next : end) - text);
@@ -290,5 +354,6 @@ enum error query_parse(struct query *query, const char *text, size_t length, uin
 void query_deinit(struct query *query)
 {
     buffer_deinit(&query->text);
+    buffer_deinit(&query->paths);
     buffer_deinit(&query->scratch);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/event_id.h"
 #include "api/problem.h"
 #include "base/bytes.h"
 
@@ -25,6 +26,11 @@ enum query_name {
     QUERY_VERSION,
     QUERY_RECURSIVE,
     QUERY_VERBOSE,
+    QUERY_WAIT,
+    QUERY_SINCE,
+    QUERY_PATH,
+    QUERY_INITIAL,
+    QUERY_DATA,
     QUERY_COUNT
 };
 
@@ -39,7 +45,9 @@ enum consistency_kind { CONSISTENCY_LINEARIZABLE, CONSISTENCY_LOCAL };
 struct query {
     uint32_t given;             // QUERY_BITs
     int64_t value[QUERY_COUNT]; // flag 0/1, number, or choice; 0 when not given
+    struct event_id since;      // value of `since`
     struct buffer text;         // decoded value of `cursor`, owned
+    struct buffer paths;        // decoded values of `path`, a NUL behind each; owned
     struct buffer scratch;      // while parsing; owned
 };
 

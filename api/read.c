@@ -10,7 +10,7 @@
 #include "api/reply.h"
 #include "base/clock.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, AT_ITS_END_NS = 100 * NS_PER_MS };
 
 static bool is_local(const struct request *request)
 {
@@ -19,7 +19,9 @@ static bool is_local(const struct request *request)
 
 static uint64_t wanted_zxid(const struct request *request)
 {
-    return (uint64_t)request->query.value[QUERY_MIN_ZXID];
+    uint64_t min_zxid = (uint64_t)request->query.value[QUERY_MIN_ZXID];
+
+    return request->query.since.zxid > min_zxid ? request->query.since.zxid : min_zxid;
 }
 
 static bool is_alone(const struct request *request)
@@ -37,7 +39,7 @@ static enum error refuse_position(struct request *request, uint64_t zxid, struct
     bool behind = is_local(request) && !is_alone(request);
 
     return problem_set(problem, behind ? ERROR_BEHIND : ERROR_FUTURE_POSITION,
-                       "min_zxid is %" PRIu64 " and %s is at %" PRIu64, wanted_zxid(request),
+                       "%" PRIu64 " is asked for and %s is at %" PRIu64, wanted_zxid(request),
                        behind ? "this node" : "the cluster", zxid);
 }
 
@@ -51,13 +53,23 @@ static void complete(struct read_wait *wait, enum error error)
     request->service->unpark(request);
 }
 
+// A leader that was waited for in vain is waited for again while the request has time: a fail-over may
+// take longer than others would be held.
+static bool may_try_again(const struct request *request)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+
+    return request->outcome == ERROR_NO_LEADER && now_ns < request->hold_until_ns &&
+           now_ns + AT_ITS_END_NS >= request->read.deadline_ns;
+}
+
 // BEHIND is told by the handler, which knows where this node is.
 static void finish(struct request *request)
 {
     struct problem problem = {.error = request->outcome};
 
-    request->read_waited = true;
-    if (request->outcome == ERROR_OK || request->outcome == ERROR_BEHIND)
+    request->read_waited = !may_try_again(request);
+    if (!request->read_waited || request->outcome == ERROR_OK || request->outcome == ERROR_BEHIND)
         dispatch_run(request);
     else
         reply_problem(request, &problem);

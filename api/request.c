@@ -3,6 +3,7 @@
 #include "api/request.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/decimal.h"
@@ -42,7 +43,9 @@ static void reset_reply(struct reply *reply)
     reply->location = location;
     reply->allow = 0;
     reply->retry_after_s = 0;
-    reply->raw = reply->replayed = reply->local = false;
+    stream_unref(reply->stream);
+    reply->stream = NULL;
+    reply->raw = reply->replayed = reply->local = reply->hang_up = false;
 }
 
 void request_reset(struct request *request)
@@ -58,12 +61,16 @@ void request_reset(struct request *request)
     request->path_length = 0;
     request->trailing_slash = false;
     request->has_body = false;
-    request->finish = NULL;
+    request->finish = request->gone = NULL;
     request->read_waited = false;
+    request->hold_until_ns = 0;
+    free(request->poll);
+    request->poll = NULL;
     memset(&request->headers, 0, sizeof request->headers);
     recycle(&request->target);
     recycle(&request->path);
     recycle(&request->query.text);
+    recycle(&request->query.paths);
     recycle(&request->query.scratch);
     recycle(&request->body);
     reset_reply(&request->reply);

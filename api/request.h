@@ -7,9 +7,11 @@
 #include "api/etag.h"
 #include "api/guard.h"
 #include "api/headers.h"
+#include "api/hub.h"
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/route.h"
+#include "api/stream.h"
 #include "api/target.h"
 
 enum { REQUEST_ID_MAX = 32, CURLEW_STAT_MAX = 384, STATUS_NONE = 0 };
@@ -21,6 +23,8 @@ struct service {
     struct api_backend backend;
     struct api_limits limits;
     struct guard_rules rules;
+    struct hub *hub;
+    uint32_t cluster_tag;    // of ids of events
     char node[8];            // this node's number, for X-Node
     char request_prefix[12]; // of X-Request-Id; random, so that restarts differ
     atomic_uint_fast64_t requests;
@@ -28,9 +32,12 @@ struct service {
     atomic_bool draining;        // replies say Connection: close
     // The HTTP side. park returns false when the api stops and nothing may wait any more; after
     // true exactly one unpark follows, from any thread, and nothing of the request is touched after
-    // it.
+    // it, except on the connection's own thread. unpark_later is for one of many that go on together.
     bool (*park)(struct request *request);
     void (*unpark)(struct request *request);
+    void (*unpark_later)(struct request *request);
+    // For streams: the connection is no longer parked. (Others are told by finish.)
+    void (*leave_park)(struct request *request);
 };
 
 struct reply {
@@ -48,6 +55,8 @@ struct reply {
     unsigned retry_after_s;            // 0: no such header
     bool raw;                          // bytes from a client: must not be taken for a page
     bool replayed;                     // Idempotency-Replayed
+    struct stream *stream;             // instead of a body; owned; NULL usually
+    bool hang_up;                      // no reply: the connection is closed
     bool local;                        // X-Staleness-Ms
     uint64_t staleness_ms;             // ... its value; UINT64_MAX: unknown
 };
@@ -71,10 +80,13 @@ struct request {
     // While parked:
     struct submission submission;
     struct read_wait read;
-    bool read_waited;   // and it has been completed
-    enum error outcome; // what complete() said
+    bool read_waited;       // and it has been completed
+    uint64_t hold_until_ns; // before this a missing leader is waited for; 0: no longer than others
+    struct poll *poll;      // of a long poll; owned
+    enum error outcome;     // what complete() said
     struct blob *result;
-    void (*finish)(struct request *request); // makes the reply from outcome and result
+    void (*finish)(struct request *request); // makes the reply, or parks again
+    void (*gone)(struct request *request);   // the client has gone while parked; NULL: never mind
 };
 
 // Forgets the last request, keeps small buffers.

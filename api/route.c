@@ -80,7 +80,8 @@ void route_find(enum method method, const char *path, size_t length, struct rout
         match->route = route;
         match->rest = rest;
         match->rest_length = (size_t)(path + length - rest);
-        match->znode = strncmp(route->pattern, "/v1/znodes", 10) == 0;
+        match->znode = strncmp(route->pattern, "/v1/znodes", 10) == 0 ||
+                       strncmp(route->pattern, "/v1/watch", 9) == 0;
         if (route->method == method)
             return;
     }

@@ -10,6 +10,9 @@
     (QUERY_BIT(RAW) | QUERY_BIT(VIEW) | QUERY_BIT(DETAIL) | QUERY_BIT(ENCODING) |                  \
      QUERY_BIT(DEPTH) | QUERY_BIT(LIMIT) | QUERY_BIT(CURSOR) | QUERY_BIT(CONSISTENCY) |            \
      QUERY_BIT(MIN_ZXID))
+#define QUERIES_POLL (QUERIES_READ | QUERY_BIT(WAIT) | QUERY_BIT(SINCE))
+#define QUERIES_WATCH                                                                              \
+    (QUERY_BIT(RECURSIVE) | QUERY_BIT(INITIAL) | QUERY_BIT(DATA) | QUERY_BIT(SINCE))
 #define QUERIES_PUT    (QUERY_BIT(PARENTS) | QUERY_BIT(VERSION))
 #define QUERIES_POST   (QUERY_BIT(SEQUENTIAL) | QUERY_BIT(PARENTS))
 #define QUERIES_DELETE (QUERY_BIT(VERSION) | QUERY_BIT(RECURSIVE) | QUERY_BIT(LIMIT))
@@ -18,17 +21,19 @@
 // A pattern's last part can be a variable: {path} takes the rest of the target, slashes included,
 // {slug} one segment.
 #define ROUTE_TABLE(X)                                                                             \
-    X(GET, "/v1/znodes/{path}", "znode_get", znode_get, QUERIES_READ, false)                       \
+    X(GET, "/v1/znodes/{path}", "znode_get", znode_get, QUERIES_POLL, false)                       \
     X(HEAD, "/v1/znodes/{path}", "znode_head", znode_get, QUERIES_READ, false)                     \
     X(PUT, "/v1/znodes/{path}", "znode_put", znode_put, QUERIES_PUT, true)                         \
     X(POST, "/v1/znodes/{path}", "znode_post", znode_post, QUERIES_POST, true)                     \
     X(DELETE, "/v1/znodes/{path}", "znode_delete", znode_delete, QUERIES_DELETE, false)            \
-    X(GET, "/v1/znodes", "root_znode_get", znode_get, QUERIES_READ, false)                         \
+    X(GET, "/v1/znodes", "root_znode_get", znode_get, QUERIES_POLL, false)                         \
     X(HEAD, "/v1/znodes", "root_znode_head", znode_get, QUERIES_READ, false)                       \
     X(PUT, "/v1/znodes", "root_znode_put", znode_put, QUERIES_PUT, true)                           \
     X(POST, "/v1/znodes", "root_znode_post", znode_post, QUERIES_POST, true)                       \
     X(DELETE, "/v1/znodes", "root_znode_delete", znode_delete, QUERIES_DELETE, false)              \
     X(POST, "/v1/multi", "multi_post", multi_post, QUERIES_NONE, true)                             \
+    X(GET, "/v1/watch/{path}", "watch_get", watch_get, QUERIES_WATCH, false)                       \
+    X(GET, "/v1/watch", "watch_paths_get", watch_get, QUERIES_WATCH | QUERY_BIT(PATH), false)      \
     X(GET, "/v1/cluster", "cluster_get", cluster_get, QUERIES_NONE, false)                         \
     X(GET, "/livez", "livez_get", livez_get, QUERIES_NONE, false)                                  \
     X(GET, "/readyz", "readyz_get", readyz_get, QUERY_BIT(VERBOSE), false)                         \

@@ -16,6 +16,8 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
+enum { LATER_GROUP = 256 };
+
 struct arrival {
     struct fifo_link link;
     int fd;
@@ -31,13 +33,15 @@ struct worker {
     pthread_mutex_t lock; // of the inbox, which is all that follows
     struct fifo arrivals;
     struct fifo resumes;
+    struct fifo later;
     bool stopping;
 };
 
 static void post(struct worker *worker, struct fifo *queue, struct fifo_link *link)
 {
     pthread_mutex_lock(&worker->lock);
-    bool first = fifo_empty(&worker->arrivals) && fifo_empty(&worker->resumes);
+    bool first =
+        fifo_empty(&worker->arrivals) && fifo_empty(&worker->resumes) && fifo_empty(&worker->later);
     fifo_push(queue, link);
     pthread_mutex_unlock(&worker->lock);
     if (first)
@@ -60,6 +64,11 @@ void worker_resume(struct worker *worker, struct worker_resume *resume)
     post(worker, &worker->resumes, &resume->link);
 }
 
+void worker_resume_later(struct worker *worker, struct worker_resume *resume)
+{
+    post(worker, &worker->later, &resume->link);
+}
+
 static void adopt(struct worker *worker, struct arrival *arrival)
 {
     const struct sockaddr *address = (const struct sockaddr *)&arrival->address;
@@ -67,6 +76,17 @@ static void adopt(struct worker *worker, struct arrival *arrival)
     if (MHD_add_connection(worker->daemon, arrival->fd, address, arrival->length) != MHD_YES)
         worker->events.refused(worker->events.context, address);
     free(arrival);
+}
+
+// What is left in the inbox wakes the next turn. Requires the lock.
+static void take_group(struct worker *worker, struct fifo *resumes)
+{
+    struct fifo_link *link;
+
+    for (int i = 0; i < LATER_GROUP && (link = fifo_pop(&worker->later)) != NULL; i++)
+        fifo_push(resumes, link);
+    if (!fifo_empty(&worker->later))
+        eventfd_write(worker->wake, 1);
 }
 
 // Returns false when the thread shall end.
@@ -77,6 +97,7 @@ static bool carry_in(struct worker *worker)
     pthread_mutex_lock(&worker->lock);
     struct fifo arrivals = fifo_take(&worker->arrivals);
     struct fifo resumes = fifo_take(&worker->resumes);
+    take_group(worker, &resumes);
     bool stopping = worker->stopping;
     pthread_mutex_unlock(&worker->lock);
     while ((link = fifo_pop(&resumes)) != NULL)

@@ -32,5 +32,8 @@ struct worker_resume {
     struct MHD_Connection *connection;
 };
 void worker_resume(struct worker *worker, struct worker_resume *resume);
+// The same for one of many that were woken together: they go on in groups, so that what is resumed
+// with worker_resume meanwhile does not wait for all of them.
+void worker_resume_later(struct worker *worker, struct worker_resume *resume);
 // Ends the thread, stops the daemon and frees. No connection may be suspended.
 void worker_stop(struct worker *worker);

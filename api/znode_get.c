@@ -3,6 +3,7 @@
 // while the reply is written into memory, never while it is sent.
 #include "api/accept.h"
 #include "api/handlers.h"
+#include "api/poll.h"
 #include "api/precondition.h"
 #include "api/read.h"
 #include "api/reply.h"
@@ -29,6 +30,27 @@ static enum error check_fits(const struct request *request, enum view_kind view,
                            "\"encoding\" needs a reply with data, and not raw");
     if (request->trailing_slash)
         return problem_set(problem, ERROR_BAD_PATH, "the path ends with a slash");
+    return ERROR_OK;
+}
+
+// A poll is for one thing that has one position.
+static enum error check_poll(const struct request *request, enum view_kind view,
+                             struct problem *problem)
+{
+    const struct query *query = &request->query;
+    uint32_t tag = request->service->cluster_tag;
+
+    if (!poll_wanted(request) && query_has(query, QUERY_SINCE))
+        return problem_set(problem, ERROR_BAD_QUERY, "\"since\" needs \"wait\"");
+    if (!poll_wanted(request))
+        return ERROR_OK;
+    if (view == VIEW_TREE || query_has(query, QUERY_DETAIL) || query_has(query, QUERY_CURSOR))
+        return problem_set(problem, ERROR_BAD_QUERY,
+                           "\"wait\" takes neither view=tree nor \"detail\" nor \"cursor\"; "
+                           "GET /v1/watch watches subtrees");
+    if (query->since.has_tag && query->since.tag != tag)
+        return problem_set(problem, ERROR_FUTURE_POSITION,
+                           "\"since\" is a position of another cluster");
     return ERROR_OK;
 }
 
@@ -84,26 +106,38 @@ static void get_node(struct request *request, struct view *view, bool raw, bool 
     reply_check_unchanged(request);
 }
 
+static bool wants_raw(const struct request *request)
+{
+    return query_has(&request->query, QUERY_RAW)
+               ? request->query.value[QUERY_RAW] != 0
+               : accept_prefers_bytes(request->headers.value[HEADER_ACCEPT]);
+}
+
+static void answer(struct request *request, struct view *view)
+{
+    bool with_data = request->query.value[QUERY_VIEW] == VIEW_DATA;
+
+    get_node(request, view, with_data && wants_raw(request), with_data);
+}
+
 void znode_get(struct request *request)
 {
     enum view_kind kind = (enum view_kind)request->query.value[QUERY_VIEW];
     struct problem problem = {0};
     struct live_view view;
 
-    if (check_fits(request, kind, &problem) != ERROR_OK) {
+    if (check_fits(request, kind, &problem) != ERROR_OK ||
+        check_poll(request, kind, &problem) != ERROR_OK) {
         reply_problem(request, &problem);
         return;
     }
-    if (kind == VIEW_CHILDREN || kind == VIEW_TREE) {
+    bool list = kind == VIEW_CHILDREN || kind == VIEW_TREE;
+    if (poll_wanted(request)) {
+        poll_get(request, list ? POLL_CHILDREN : POLL_NODE, list ? znode_list_children : answer);
+    } else if (list) {
         znode_list(request, kind);
-        return;
+    } else if (read_begin(request, &view)) {
+        answer(request, view.view);
+        read_end(request, &view);
     }
-    bool raw =
-        kind == VIEW_DATA && (query_has(&request->query, QUERY_RAW)
-                                  ? request->query.value[QUERY_RAW] != 0
-                                  : accept_prefers_bytes(request->headers.value[HEADER_ACCEPT]));
-    if (!read_begin(request, &view))
-        return;
-    get_node(request, view.view, raw, kind == VIEW_DATA);
-    read_end(request, &view);
 }

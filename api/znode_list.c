@@ -190,6 +190,18 @@ static void list(struct page *page, struct view *view)
         reply_set_curlew_stat(request, &parent.stat);
 }
 
+void znode_list_children(struct request *request, struct view *view)
+{
+    struct page page = {0};
+    struct problem problem = {0};
+
+    if (page_begin(&page, request, VIEW_CHILDREN, &problem) != ERROR_OK)
+        reply_problem(request, &problem);
+    else
+        list(&page, view);
+    page_deinit(&page);
+}
+
 void znode_list(struct request *request, enum view_kind kind)
 {
     struct page page = {0};

@@ -33,6 +33,7 @@ enum {
     SILENCE_HEARTBEATS = 10,
     SILENCE_MIN_MS = 1000,
     TRANSFER_ENTRIES_MAX = 200000, // further behind a checkpoint is quicker
+    CONTACT_US = 2000000,          // since a quorum was heard from, for bookmarks
     TRANSFER_SILENCE_MS = 1000,    // after which a range of a checkpoint is asked for again
 };
 
@@ -52,8 +53,8 @@ struct node {
     struct journal_writer *writer;
     struct applier *applier;
     struct keeper *keeper;
-    struct courier *courier; // NULL: a cluster of one
-    struct api *api;
+    struct courier *courier;   // NULL: a cluster of one
+    _Atomic(struct api *) api; // NULL: not started yet
     struct waiters waiters;
     atomic_uint_fast64_t zxid;
     atomic_bool draining;
@@ -131,6 +132,9 @@ static void on_applied(void *context, paxos_slot slot, uint64_t zxid)
 
     atomic_store_explicit(&node->zxid, zxid, memory_order_release);
     waiters_advance(&node->waiters, zxid);
+    struct api *api = atomic_load_explicit(&node->api, memory_order_acquire);
+    if (api != NULL)
+        api_changed(api, zxid);
     core_loop_applied(node->loop, slot);
 }
 
@@ -320,6 +324,13 @@ static uint64_t staleness_ms(void *context)
         return 0;
     uint64_t age_us = core_loop_age_us(node->loop);
     return age_us == UINT64_MAX ? UINT64_MAX : age_us / 1000;
+}
+
+static bool in_contact(void *context)
+{
+    struct node *node = context;
+
+    return is_alone(node) || core_loop_age_us(node->loop) < CONTACT_US;
 }
 
 static void status(void *context, struct node_status *out)
@@ -604,14 +615,18 @@ static enum error start_api(struct node *node, struct failure *failure)
                                   .status = status,
                                   .read_at_once = read_at_once,
                                   .read = read_later,
-                                  .staleness_ms = staleness_ms};
+                                  .staleness_ms = staleness_ms,
+                                  .in_contact = in_contact};
+    struct api *api;
 
-    enum error error = api_start(&api_options, &backend, &node->api, failure);
+    enum error error = api_start(&api_options, &backend, &api, failure);
     if (error != ERROR_OK)
         return error;
+    atomic_store(&node->api, api);
+    api_changed(api, atomic_load(&node->zxid)); // what was applied until now
     const char *colon = strrchr(options->listen, ':');
     log_write(LOG_INFO, "listening", "address=%.*s:%u", (int)(colon - options->listen),
-              options->listen, api_port(node->api));
+              options->listen, api_port(api));
     return ERROR_OK;
 }
 
@@ -663,6 +678,7 @@ void node_stop(struct node *node)
     journal_writer_stop(node->writer);
     applier_stop(node->applier);
     keeper_stop(node->keeper);
+    api_free(node->api);
     core_loop_free(node->loop);
     waiters_deinit(&node->waiters);
     live_free(node->live);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "server/peer_list.h"
 
 enum option_type {
     OPTION_TEXT,     // const char *
@@ -348,9 +349,24 @@ static enum error set_from_argument(struct options *options, char **arguments, i
     return set_value(options, row, source, arguments[1], failure);
 }
 
+// Half of what TLS needs must not mean none of it.
+static enum error check_tls(const struct options *options, struct failure *failure)
+{
+    bool certificate = options->peer_certificate[0] != '\0';
+    bool key = options->peer_key[0] != '\0';
+    bool authority = options->peer_authority[0] != '\0';
+
+    if (certificate == key && key == authority)
+        return ERROR_OK;
+    return failure_set(failure, ERROR_USAGE,
+                       "TLS between nodes needs all of --peer-certificate, --peer-key and "
+                       "--peer-authority");
+}
+
 enum error options_parse(int argc, char **argv, struct options *options, struct failure *failure)
 {
     enum log_level level;
+    struct peer_list list;
     int taken;
 
     *options = (struct options){0};
@@ -363,7 +379,9 @@ enum error options_parse(int argc, char **argv, struct options *options, struct 
         error = failure_set(failure, ERROR_USAGE,
                             "--log-level is \"%s\"; it must be debug, info, warning or error",
                             options->log_level);
-    return error;
+    if (error == ERROR_OK)
+        error = check_tls(options, failure);
+    return error == ERROR_OK ? peer_list_parse(options->peers, &list, failure) : error;
 }
 
 // Prints words from HELP_COLUMN on, broken so that a line fits into HELP_WIDTH.

@@ -118,6 +118,12 @@ static uint64_t staleness_ms(void *context)
     return 0;
 }
 
+static bool in_contact(void *context)
+{
+    (void)context;
+    return true;
+}
+
 void backend_start(struct backend *backend)
 {
     struct failure failure;
@@ -141,7 +147,8 @@ void backend_start(struct backend *backend)
                                          .status = tell_status,
                                          .read_at_once = read_at_once,
                                          .read = read_later,
-                                         .staleness_ms = staleness_ms};
+                                         .staleness_ms = staleness_ms,
+                                         .in_contact = in_contact};
     ASSERT(pthread_create(&backend->thread, NULL, run, backend) == 0);
 }
 

@@ -60,6 +60,7 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
 
     api_stop(fixture->api);
+    api_free(fixture->api);
     backend_stop(&fixture->backend);
     free(fixture);
     return 0;
@@ -291,6 +292,7 @@ static void http_limits_all_bodies_together(void **state)
 static void *stop(void *api)
 {
     api_stop(api);
+    api_free(api);
     return NULL;
 }
 
@@ -331,6 +333,7 @@ static void http_stops_although_clients_left_while_parked(void **state)
     backend_hold(&fixture->backend, false);
     ask(fixture, "GET", "/livez", "");
     api_stop(fixture->api);
+    api_free(fixture->api);
     fixture->api = NULL;
 }
 
@@ -358,6 +361,7 @@ static void http_stop_closes_idle_connections(void **state)
     send_text(idle, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     receive(fixture, idle, "\"ok\"");
     api_stop(fixture->api);
+    api_free(fixture->api);
     fixture->api = NULL;
     receive(fixture, idle, NULL);
     close(idle);
