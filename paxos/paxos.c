@@ -347,11 +347,17 @@ const struct entry *paxos_entry(const struct paxos *paxos, paxos_slot slot)
     return paxos_log_entry(&paxos->log, slot);
 }
 
+// A follower that hears nothing of its leader does not rely on it.
+static uint16_t working_leader(const struct paxos *paxos)
+{
+    return paxos->role == PAXOS_FOLLOWER && !paxos->happy ? 0 : paxos->leader;
+}
+
 void paxos_status(const struct paxos *paxos, struct paxos_status *status)
 {
     *status = (struct paxos_status){
         .role = paxos->role,
-        .leader = paxos->leader,
+        .leader = working_leader(paxos),
         .ballot = paxos->promised,
         .epoch = paxos->config.epoch,
         .last = paxos->log.last,

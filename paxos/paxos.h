@@ -181,7 +181,7 @@ const struct entry *paxos_entry(const struct paxos *paxos, paxos_slot slot);
 
 struct paxos_status {
     enum paxos_role role;
-    uint16_t leader; // 0 = none known
+    uint16_t leader; // 0 = none known, or none that is heard of
     struct ballot ballot;
     uint64_t epoch;
     paxos_slot last;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A libuv loop with one descriptor to wake it, one timer, and the sockets of the peers. Events of other
-// threads are collected under a lock and carried into the replica in this order: what was executed, what
-// is durable (both make room), then what is new. What a turn has made is written to the peers at its end.
+// A libuv loop with one descriptor to wake it, one timer, and the sockets of the peers. Frames go into the
+// replica as they are read; when the loop has looked at everything there is one turn. It carries in what
+// other threads have handed over, in this order: what was executed, what is durable (both make room), then
+// what is new. What a turn has made is written to the peers at its end.
 //
 // uv_async is not used: its receiver spins until the sender has returned from the system call that
 // woke it, and where both share a processor the sender cannot.
@@ -18,8 +19,9 @@
 #include "base/memory.h"
 
 enum {
-    TICK_NS = 100000000,
+    TICK_NS = 50000000,
     APPLIED_BURST = 64, // executed slots that are worth a turn of their own
+    DRAIN_MS = 2000,    // for what waits when the node is about to end
     LINGER_MS = 500,    // for the last frames to leave
 };
 
@@ -40,7 +42,7 @@ struct inbox {
     paxos_slot applied; // highest slot
     struct paxos_install install;
     bool has_install;
-    bool transfer;
+    bool drain;
     bool stopping;
     bool signalled; // whoever set this writes to wake_fd; the turn that takes the inbox clears it
 };
@@ -52,7 +54,7 @@ struct core_loop {
     int wake_fd; // eventfd
     uv_poll_t wake;
     uv_timer_t timer;
-    uv_check_t after_poll; // frames came in
+    uv_check_t after_poll; // the turn
     pthread_t thread;
     bool started;
     bool closing;
@@ -65,9 +67,10 @@ struct core_loop {
     bool waits_for_applied; // the replica cannot go on before more is executed
     atomic_bool serving;
     atomic_bool disk_full;
+    atomic_uint_fast64_t fresh_us; // of freshness
     uint64_t persisted;     // already carried into the replica
     paxos_slot applied;     // likewise
-    bool received;          // frames since the last turn
+    bool due;               // a turn: somebody woke the loop, or frames came in
     uint64_t tick_ns;       // when the last tick was
     uint64_t persisting;    // newest sequence that the journal has
     uint64_t persisting_ns; // since when it has owed one
@@ -106,9 +109,11 @@ static void publish_status(struct core_loop *loop)
 
     replica_status(loop->replica, &status);
     freshness_executed(&loop->freshness, status.applied);
+    atomic_store_explicit(&loop->fresh_us, loop->freshness.fresh_us, memory_order_relaxed);
     pthread_mutex_lock(&loop->lock);
     loop->status.paxos = status;
-    loop->waits_for_applied = !status.serving || replica_blocked(loop->replica);
+    loop->waits_for_applied =
+        (status.role == PAXOS_LEADER && !status.serving) || replica_blocked(loop->replica);
     bool again = loop->waits_for_applied && loop->inbox.applied > loop->applied;
     again = again && claim_wake(loop);
     pthread_mutex_unlock(&loop->lock);
@@ -146,7 +151,6 @@ static void close_handles(struct core_loop *loop)
 
 static void end_turn(struct core_loop *loop, bool stopping)
 {
-    loop->received = false;
     replica_run(loop->replica, now());
     publish_status(loop);
     if (loop->network != NULL)
@@ -183,12 +187,12 @@ static void carry_in(struct core_loop *loop, struct inbox *inbox)
     replica_set_disk_full(loop->replica, atomic_load(&loop->disk_full));
     if (inbox->has_install)
         replica_install(loop->replica, &inbox->install, now());
-    if (inbox->transfer)
-        replica_transfer(loop->replica, now());
+    if (inbox->drain)
+        replica_drain(loop->replica, clock_monotonic_ns() + DRAIN_MS * 1000000ull, now());
     while ((link = fifo_pop(&inbox->submissions)) != NULL)
         replica_submit(loop->replica, CONTAINER_OF(link, struct submission, link));
     while ((link = fifo_pop(&inbox->reads)) != NULL)
-        replica_read(loop->replica, CONTAINER_OF(link, struct replica_read, link), now());
+        replica_read(loop->replica, CONTAINER_OF(link, struct replica_read, link));
     send_parcels(loop, &inbox->parcels);
 }
 
@@ -199,7 +203,7 @@ static struct inbox take_inbox(struct core_loop *loop, bool *applied)
     inbox.submissions = fifo_take(&loop->inbox.submissions);
     inbox.reads = fifo_take(&loop->inbox.reads);
     inbox.parcels = fifo_take(&loop->inbox.parcels);
-    loop->inbox.has_install = loop->inbox.transfer = loop->inbox.signalled = false;
+    loop->inbox.has_install = loop->inbox.drain = loop->inbox.signalled = false;
     *applied = inbox.applied > loop->applied;
     if (*applied)
         loop->applied = inbox.applied;
@@ -212,6 +216,7 @@ static void turn(struct core_loop *loop)
     bool applied;
     struct inbox inbox = take_inbox(loop, &applied);
 
+    loop->due = false;
     if (applied)
         replica_applied(loop->replica, inbox.applied, now());
     carry_in(loop, &inbox);
@@ -226,15 +231,15 @@ static void on_wake(uv_poll_t *wake, int status, int events)
     (void)status;
     (void)events;
     eventfd_read(loop->wake_fd, &ignored);
-    turn(loop);
+    loop->due = true;
 }
 
 static void on_after_poll(uv_check_t *check)
 {
     struct core_loop *loop = check->data;
 
-    if (loop->received && !loop->closing)
-        end_turn(loop, false);
+    if (loop->due && !loop->closing)
+        turn(loop);
 }
 
 // ---- Time --------------------------------------------------------------------------------------
@@ -284,7 +289,6 @@ static void publish_peers(struct core_loop *loop)
     pthread_mutex_lock(&loop->lock);
     loop->status.peer_count = loop->peer_count;
     memcpy(loop->status.peers, loop->peers, sizeof loop->peers);
-    loop->status.age_us = freshness_age_us(&loop->freshness, clock_monotonic_ns() / 1000);
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -329,7 +333,7 @@ void core_loop_persisting(struct core_loop *loop, uint64_t persist_sequence)
 
 void core_loop_receive(struct core_loop *loop, uint16_t from, const void *data, size_t length)
 {
-    loop->received = true;
+    loop->due = true;
     replica_receive(loop->replica, from, data, length, now());
 }
 
@@ -356,13 +360,13 @@ void core_loop_report(struct core_loop *loop, uint16_t from, const struct report
 
 void core_loop_peer_up(struct core_loop *loop, uint16_t node)
 {
-    loop->received = true;
+    loop->due = true;
     replica_peer_up(loop->replica, node, now());
 }
 
 void core_loop_peer_down(struct core_loop *loop, uint16_t node)
 {
-    loop->received = true;
+    loop->due = true;
     replica_peer_down(loop->replica, node, now());
 }
 
@@ -489,10 +493,10 @@ void core_loop_send_bulk(struct core_loop *loop, uint16_t to, const void *data, 
     wake_after(loop, claim_wake(loop));
 }
 
-void core_loop_transfer(struct core_loop *loop)
+void core_loop_drain(struct core_loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
-    loop->inbox.transfer = true;
+    loop->inbox.drain = true;
     wake_after(loop, claim_wake(loop));
 }
 
@@ -511,6 +515,13 @@ void core_loop_status(struct core_loop *loop, struct core_loop_status *status)
 bool core_loop_serving(struct core_loop *loop)
 {
     return atomic_load_explicit(&loop->serving, memory_order_acquire);
+}
+
+uint64_t core_loop_age_us(struct core_loop *loop)
+{
+    uint64_t fresh_us = atomic_load_explicit(&loop->fresh_us, memory_order_relaxed);
+
+    return freshness_age_us(fresh_us, clock_monotonic_ns() / 1000);
 }
 
 void core_loop_wait_serving(struct core_loop *loop)

@@ -52,8 +52,8 @@ void core_loop_applied(struct core_loop *loop, paxos_slot slot);
 void core_loop_install(struct core_loop *loop, const struct paxos_install *install);
 // Sends a frame to a peer on the bulk channel. The bytes are copied.
 void core_loop_send_bulk(struct core_loop *loop, uint16_t to, const void *data, size_t length);
-// Hands leadership over if this node leads.
-void core_loop_transfer(struct core_loop *loop);
+// The node is about to end; see replica_drain. What still waits after DRAIN_MS is answered.
+void core_loop_drain(struct core_loop *loop);
 void core_loop_set_disk_full(struct core_loop *loop, bool full);
 
 // What the loop knows of the node and of its peers, as of the end of its last turn.
@@ -65,13 +65,14 @@ struct core_loop_peer {
 };
 struct core_loop_status {
     struct paxos_status paxos;
-    uint64_t age_us; // how old a local read may be; UINT64_MAX: unknown
     size_t peer_count;
     struct core_loop_peer peers[PAXOS_VOTERS_MAX];
 };
 void core_loop_status(struct core_loop *loop, struct core_loop_status *status);
 // Whether this node leads and serves. Costs one atomic load.
 bool core_loop_serving(struct core_loop *loop);
+// How old a local read that begins now may be; UINT64_MAX: unknown. Costs one atomic load.
+uint64_t core_loop_age_us(struct core_loop *loop);
 // Waits until core_loop_serving. Only for a cluster of one, which needs nobody else for it.
 void core_loop_wait_serving(struct core_loop *loop);
 // Ends the thread once nothing is outstanding, or everything has waited for its time. Requires that no

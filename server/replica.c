@@ -43,6 +43,7 @@ struct replica {
     uint64_t heartbeat_ns;
     uint64_t random; // state of the generator of the core's random numbers
     uint64_t deadline_ns;
+    uint64_t drain_ns; // when nothing may wait any more; 0: not ending
 
     struct pending *pending;
     uint64_t sent;          // sequences below went to the leader that we know
@@ -453,10 +454,11 @@ void replica_set_healthy(struct replica *replica, bool healthy, struct replica_t
     step(replica, &input, now);
 }
 
-void replica_transfer(struct replica *replica, struct replica_time now)
+void replica_drain(struct replica *replica, uint64_t deadline_ns, struct replica_time now)
 {
     struct paxos_input input = {.type = PAXOS_TRANSFER};
 
+    replica->drain_ns = deadline_ns;
     step(replica, &input, now);
 }
 
@@ -465,10 +467,9 @@ void replica_set_disk_full(struct replica *replica, bool full)
     replica->disk_full = full;
 }
 
-void replica_read(struct replica *replica, struct replica_read *read, struct replica_time now)
+void replica_read(struct replica *replica, struct replica_read *read)
 {
     read_queue_add(&replica->reads, read);
-    replica_run(replica, now);
 }
 
 static void answer_expired_waiting(struct replica *replica, uint64_t now_ns)
@@ -484,6 +485,17 @@ static void answer_expired_waiting(struct replica *replica, uint64_t now_ns)
     }
 }
 
+static void answer_all(struct replica *replica)
+{
+    struct submission *submission;
+
+    while ((submission = take_waiting(replica)) != NULL)
+        answer(replica, submission, ERROR_DRAINING, NULL);
+    while ((submission = pending_take_expired(replica->pending, UINT64_MAX)) != NULL)
+        answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
+    read_queue_end(&replica->reads);
+}
+
 void replica_tick(struct replica *replica, struct replica_time now)
 {
     struct paxos_input input = {.type = PAXOS_TICK};
@@ -497,6 +509,8 @@ void replica_tick(struct replica *replica, struct replica_time now)
     while ((submission = pending_take_expired(replica->pending, now.monotonic_ns)) != NULL)
         answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
     read_queue_expire(&replica->reads, now.monotonic_ns);
+    if (replica->drain_ns != 0 && now.monotonic_ns >= replica->drain_ns)
+        answer_all(replica);
     replica_run(replica, now);
 }
 
@@ -561,15 +575,9 @@ size_t replica_outstanding(const struct replica *replica)
 
 void replica_free(struct replica *replica)
 {
-    struct submission *submission;
-
     if (replica == NULL)
         return;
-    while ((submission = take_waiting(replica)) != NULL)
-        answer(replica, submission, ERROR_DRAINING, NULL);
-    while ((submission = pending_take_expired(replica->pending, UINT64_MAX)) != NULL)
-        answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);
-    read_queue_end(&replica->reads);
+    answer_all(replica);
     forwarded_drop(&replica->forwarded);
     pending_free(replica->pending);
     paxos_free(replica->paxos);

@@ -54,7 +54,7 @@ void replica_start(struct replica *replica, struct replica_time now);
 // Queues a submission; replica_run proposes or forwards it. Answers OVERLOADED at once when the queue
 // is full.
 void replica_submit(struct replica *replica, struct submission *submission);
-// Proposes or forwards what is waiting, as much as there is room for.
+// Proposes or forwards what is waiting, as much as there is room for, and asks for the reads that wait.
 void replica_run(struct replica *replica, struct replica_time now);
 void replica_persisted(struct replica *replica, uint64_t persist_sequence, struct replica_time now);
 void replica_applied(struct replica *replica, paxos_slot slot, struct replica_time now);
@@ -83,11 +83,13 @@ uint64_t replica_deadline_ns(const struct replica *replica);
 void replica_set_disk_full(struct replica *replica, bool full);
 // Whether this node is fit to lead: its disk and its loop answer in time.
 void replica_set_healthy(struct replica *replica, bool healthy, struct replica_time now);
-// Hands leadership to the follower that is closest, if this node leads.
-void replica_transfer(struct replica *replica, struct replica_time now);
+// The node is about to end: hands leadership to the follower that is closest, if this node leads, and
+// from `deadline_ns` on answers whatever still waits, DRAINING or OUTCOME_UNKNOWN.
+void replica_drain(struct replica *replica, uint64_t deadline_ns, struct replica_time now);
 
-// A linearizable read. `complete` is called once, with OK when the live state may be looked at, or
-// with NO_LEADER when the deadline has passed.
+// A linearizable read, which replica_run asks for: one question serves all that wait then. `complete` is
+// called once, with OK when the live state may be looked at, or with NO_LEADER when the deadline has
+// passed.
 struct replica_read {
     struct fifo_link link;
     uint64_t deadline_ns;
@@ -95,7 +97,7 @@ struct replica_read {
     paxos_slot slot; // the driver's
     void (*complete)(struct replica_read *read, enum error error);
 };
-void replica_read(struct replica *replica, struct replica_read *read, struct replica_time now);
+void replica_read(struct replica *replica, struct replica_read *read);
 
 // The result of a command that was executed: answers the submission if it is one of this node's.
 // result NULL: skipped. Thread: apply; only after the results are visible to readers.

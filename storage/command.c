@@ -140,22 +140,25 @@ void command_next_op(struct command *command, struct op *op)
     ASSERT(!command->ops.failed);
 }
 
-static void write_stat(struct buffer *into, const struct stat_fields *stat)
+void stat_write(struct buffer *into, const struct stat_fields *stat)
 {
-    buffer_u64(into, stat->czxid);
-    buffer_u64(into, stat->mzxid);
-    buffer_u64(into, stat->pzxid);
-    buffer_u64(into, stat->ctime);
-    buffer_u64(into, stat->mtime);
-    buffer_u32(into, (uint32_t)stat->version);
-    buffer_u32(into, (uint32_t)stat->cversion);
-    buffer_u32(into, (uint32_t)stat->aversion);
-    buffer_u32(into, stat->data_length);
-    buffer_u32(into, stat->num_children);
-    buffer_u64(into, stat->owner);
+    uint8_t *at = buffer_reserve(into, STAT_BYTES);
+
+    bytes_put_u64(at, stat->czxid);
+    bytes_put_u64(at + 8, stat->mzxid);
+    bytes_put_u64(at + 16, stat->pzxid);
+    bytes_put_u64(at + 24, stat->ctime);
+    bytes_put_u64(at + 32, stat->mtime);
+    bytes_put_u32(at + 40, (uint32_t)stat->version);
+    bytes_put_u32(at + 44, (uint32_t)stat->cversion);
+    bytes_put_u32(at + 48, (uint32_t)stat->aversion);
+    bytes_put_u32(at + 52, stat->data_length);
+    bytes_put_u32(at + 56, stat->num_children);
+    bytes_put_u64(at + 60, stat->owner);
+    into->length += STAT_BYTES;
 }
 
-static void read_stat(struct reader *reader, struct stat_fields *stat)
+void stat_read(struct reader *reader, struct stat_fields *stat)
 {
     stat->czxid = reader_u64(reader);
     stat->mzxid = reader_u64(reader);
@@ -189,7 +192,7 @@ void result_encode_op(struct buffer *into, const struct op_result *op)
     if ((op->flags & RESULT_HAS_PATH) != 0)
         buffer_string(into, op->path, op->path_length);
     if ((op->flags & RESULT_HAS_STAT) != 0)
-        write_stat(into, &op->stat);
+        stat_write(into, &op->stat);
 }
 
 static void read_op_result(struct reader *reader, struct op_result *op)
@@ -202,7 +205,7 @@ static void read_op_result(struct reader *reader, struct op_result *op)
     if ((op->flags & RESULT_HAS_PATH) != 0)
         op->path = (const char *)reader_string(reader, ZNODE_PATH_MAX, &op->path_length);
     if ((op->flags & RESULT_HAS_STAT) != 0)
-        read_stat(reader, &op->stat);
+        stat_read(reader, &op->stat);
     if (op->type < OP_CHECK || op->type > OP_DELETE_TREE || op->error >= ERROR_COUNT ||
         (op->flags & ~OP_RESULT_FLAGS) != 0)
         reader_fail(reader);

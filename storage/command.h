@@ -103,6 +103,9 @@ struct stat_fields {
     uint32_t num_children;
     uint64_t owner; // session of an ephemeral, else 0
 };
+enum { STAT_BYTES = 68 };
+void stat_write(struct buffer *into, const struct stat_fields *stat);
+void stat_read(struct reader *reader, struct stat_fields *stat);
 
 enum op_result_flag {
     RESULT_CREATED = 1,  // a PUT made the node

@@ -116,7 +116,10 @@ static enum error run(struct state *state, const struct command *command, struct
         if (undoable)
             transaction_release(&state->writer);
         state->position.zxid = result->zxid;
-        return tree_settle(&state->tree);
+        error = tree_settle(&state->tree);
+        return error != ERROR_OK ? error
+                                 : history_keep(&state->writer, &state->position,
+                                                &state->tree.changes, result->zxid);
     }
     tree_forget(&state->tree);
     state->position = before;
@@ -282,7 +285,7 @@ static enum error execute_batch(struct state *state, const struct entry *entry,
         if (error != ERROR_OK)
             return error;
     }
-    return error == ERROR_MISSING ? ERROR_OK : ERROR_CORRUPT;
+    return error == ERROR_MISSING ? history_trim(&state->writer, &state->position) : ERROR_CORRUPT;
 }
 
 enum error state_execute(struct state *state, const struct entry *entry, state_result receive,

@@ -116,16 +116,16 @@ static enum error make_final_path(struct step *step, int32_t creates)
 {
     const struct op *op = step->op;
     struct op_result *result = step->result;
-    struct buffer *name = &step->tree->name;
+    struct buffer *path = &step->tree->path;
 
     result->path = op->path;
     result->path_length = op->path_length;
     if ((op->flags & OP_SEQUENTIAL) != 0) {
-        buffer_clear(name);
-        buffer_append(name, op->path, op->path_length);
-        buffer_printf(name, "%010d", creates);
-        result->path = (const char *)name->data;
-        result->path_length = name->length;
+        buffer_clear(path);
+        buffer_append(path, op->path, op->path_length);
+        buffer_printf(path, "%010d", creates);
+        result->path = (const char *)path->data;
+        result->path_length = path->length;
     }
     return path_validate(result->path, result->path_length, NULL);
 }
@@ -142,8 +142,8 @@ static enum error make_ancestors(struct step *step, struct spot *parent, size_t 
         size_t start = reached == 1 ? 1 : reached + 1;
         const char *slash = memchr(path + start, '/', end - start);
         reached = slash != NULL ? (size_t)(slash - path) : end;
-        enum error error = tree_insert(step->tree, parent, path + start, reached - start, &empty,
-                                       step->stamp, &child);
+        enum error error =
+            tree_insert(step->tree, parent, path, reached, &empty, step->stamp, &child);
         if (error != ERROR_OK)
             return error;
         *parent = child;
@@ -170,14 +170,14 @@ static enum error insert(struct step *step, struct spot *parent, size_t reached,
                          size_t parent_length)
 {
     struct content content = content_of(step->op);
+    const struct op_result *result = step->result;
     struct spot child;
-    size_t name_length;
 
     enum error error = make_ancestors(step, parent, reached, parent_length);
     if (error != ERROR_OK)
         return error;
-    const char *name = last_name(step->result->path, step->result->path_length, &name_length);
-    error = tree_insert(step->tree, parent, name, name_length, &content, step->stamp, &child);
+    error = tree_insert(step->tree, parent, result->path, result->path_length, &content,
+                        step->stamp, &child);
     if (error == ERROR_OK)
         set_stat(step, &child.node);
     return error;
@@ -248,7 +248,8 @@ static enum error set_existing(struct step *step, struct spot *spot)
     enum error error = check_node(step, &spot->node);
     if (error != ERROR_OK)
         return error;
-    error = tree_set(step->tree, spot, &content, step->stamp);
+    error =
+        tree_set(step->tree, spot, step->op->path, step->op->path_length, &content, step->stamp);
     if (error == ERROR_OK)
         set_stat(step, &spot->node);
     return error;
@@ -329,7 +330,8 @@ static enum error delete_node(struct step *step)
         return error;
     if (spot.node.num_children > 0)
         return ERROR_NOT_EMPTY;
-    return tree_remove(step->tree, &parent, &spot, step->stamp);
+    return tree_remove(step->tree, &parent, &spot, step->op->path, step->op->path_length,
+                       step->stamp);
 }
 
 static enum error check(struct step *step)
@@ -388,6 +390,13 @@ static void push_key(struct buffer *stack, const struct spot *spot)
     buffer_u16(stack, (uint16_t)spot->key_length);
 }
 
+// The path follows the walk.
+static void append_name(struct buffer *path, const struct spot *spot)
+{
+    buffer_u8(path, '/');
+    buffer_append(path, spot->key + 8, spot->key_length - 8);
+}
+
 static enum error pop_spot(struct tree *tree, struct buffer *stack, struct spot *spot)
 {
     struct bytes value;
@@ -407,9 +416,12 @@ static enum error remove_leaves(struct step *step, struct spot *parent, struct s
                                 uint64_t limit)
 {
     struct buffer above = {0}; // ancestors of *parent within the subtree, and above it one more
+    struct buffer *path = &step->tree->path;
     enum error error = ERROR_OK;
     uint32_t depth = 0;
 
+    buffer_clear(path);
+    buffer_append(path, step->op->path, step->op->path_length);
     while (step->result->deleted < limit && error == ERROR_OK) {
         if (spot->node.num_children > 0) {
             push_key(&above, parent);
@@ -418,14 +430,17 @@ static enum error remove_leaves(struct step *step, struct spot *parent, struct s
             error = tree_first_child(step->tree->transaction, parent->node.id, spot);
             if (error == ERROR_NO_NODE)
                 error = ERROR_CORRUPT;
+            append_name(path, spot);
             continue;
         }
-        error = tree_remove(step->tree, parent, spot, step->stamp);
+        error = tree_remove(step->tree, parent, spot, (const char *)path->data, path->length,
+                            step->stamp);
         if (error != ERROR_OK)
             break;
         step->result->deleted++;
         if (depth-- == 0)
             break;
+        path->length = path_parent_length((const char *)path->data, path->length);
         *spot = *parent;
         error = pop_spot(step->tree, &above, parent);
     }

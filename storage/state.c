@@ -145,6 +145,9 @@ enum error state_load_begin(struct state *state)
     state->position.key_count = 0;
     state->loaded_bytes = 0;
     state->loaded_id = 0;
+    state->loaded_history = (struct history_load){0};
+    state->position.history_zxids = 0;
+    state->position.history_bytes = 0;
     error = tables_clear(&state->writer);
     if (error != ERROR_OK)
         state_abort(state);
@@ -184,6 +187,16 @@ static enum error check_outcome(struct state *state, struct bytes key, struct by
     return error;
 }
 
+static enum error check_change(struct state *state, struct bytes key, struct bytes value)
+{
+    uint64_t zxid = state->loaded_history.zxid;
+    enum error error = history_check_row(&state->loaded_history, key, value);
+
+    state->position.history_zxids += zxid != state->loaded_history.zxid;
+    state->position.history_bytes += key.length + value.length;
+    return error;
+}
+
 static bool lengths_are(struct bytes key, size_t key_length, struct bytes value, size_t at_least,
                         size_t at_most)
 {
@@ -201,6 +214,8 @@ static enum error check_row(struct state *state, enum table table, struct bytes 
         return check_node(state, key, value);
     case TABLE_IDEMPOTENCY:
         return check_outcome(state, key, value);
+    case TABLE_HISTORY:
+        return check_change(state, key, value);
     case TABLE_BLOB:
         plausible = lengths_are(key, 12, value, 1, BLOB_CHUNK_BYTES);
         break;
@@ -239,14 +254,20 @@ enum error state_load_row(struct state *state, uint8_t table, const void *key, s
     return error != ERROR_OK ? error : table_append(&state->writer, table, k, v);
 }
 
+static bool same_counts(const struct state_position *a, const struct state_position *b)
+{
+    return a->node_count == b->node_count && a->key_count == b->key_count &&
+           a->history_zxids == b->history_zxids && a->history_bytes == b->history_bytes;
+}
+
 enum error state_load_end(struct state *state, const struct state_position *position)
 {
     const struct transaction *writer = &state->writer;
 
     if (!hash128_equal(writer->digest, position->digest) || writer->bytes != position->data_bytes ||
-        state->position.node_count != position->node_count ||
-        state->position.key_count != position->key_count || position->node_count == 0 ||
-        position->state_version != STATE_VERSION || position->next_id <= state->loaded_id)
+        !same_counts(&state->position, position) || position->node_count == 0 ||
+        position->state_version != STATE_VERSION || position->next_id <= state->loaded_id ||
+        state->loaded_history.missing > 0 || state->loaded_history.zxid > position->zxid)
         return ERROR_CORRUPT;
     state->position = *position;
     return state_commit(state);

@@ -21,6 +21,7 @@ struct state {
     struct view *idle;     // views that are ready to be used again
     uint64_t loaded_bytes; // since the last commit while loading
     uint64_t loaded_id;    // greatest id among the loaded rows
+    struct history_load loaded_history;
 };
 
 // Ends the views that wait to be used again.

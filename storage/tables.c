@@ -32,7 +32,7 @@ struct tables {
 };
 
 static const char *const table_names[TABLE_COUNT] = {
-    "node", "blob", "acl", "origin", "idempotency", "due", "meta",
+    "node", "blob", "acl", "origin", "idempotency", "due", "history", "meta",
 };
 
 // ---- Environment -------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ enum table {
     TABLE_ORIGIN,      // node (2, big-endian) -> boot, next sequence
     TABLE_IDEMPOTENCY, // hash of the key (16) -> outcome
     TABLE_DUE,         // deadline (8, big-endian), kind, id -> nothing
+    TABLE_HISTORY,     // changes.h
     TABLE_META,        // "position" -> position; not in the digest
     TABLE_COUNT
 };

@@ -293,6 +293,7 @@ enum error tree_settle(struct tree *tree)
 
 void tree_forget(struct tree *tree)
 {
+    changes_forget(&tree->changes);
     buffer_clear(&tree->doomed);
 }
 
@@ -347,10 +348,28 @@ static enum error put_fields(struct tree *tree, struct spot *spot)
                      (struct bytes){.data = tree->row.data, .length = tree->row.length});
 }
 
-enum error tree_insert(struct tree *tree, struct spot *parent, const char *name, size_t name_length,
+static void note(struct tree *tree, enum change_kind kind, const char *path, size_t length,
+                 const struct node *node, const struct node *parent, const struct content *content)
+{
+    struct change change = {.kind = (uint8_t)kind,
+                            .path = path,
+                            .path_length = length,
+                            .stat = node_stat(node),
+                            .null_data = content->null,
+                            .data = content->data,
+                            .data_length = content->length};
+
+    if (parent != NULL)
+        change.parent = node_stat(parent);
+    changes_note(&tree->changes, &change);
+}
+
+enum error tree_insert(struct tree *tree, struct spot *parent, const char *path, size_t length,
                        const struct content *content, const struct stamp *stamp, struct spot *child)
 {
-    set_key(child, parent->node.id, name, name_length);
+    const char *name = (const char *)memrchr(path, '/', length) + 1;
+
+    set_key(child, parent->node.id, name, length - (size_t)(name - path));
     child->node = (struct node){
         .id = tree->position->next_id++,
         .czxid = stamp->zxid,
@@ -369,6 +388,7 @@ enum error tree_insert(struct tree *tree, struct spot *parent, const char *name,
         parent->node.creates++;
     parent->node.num_children++;
     parent->node.pzxid = stamp->zxid;
+    note(tree, CHANGE_CREATED, path, length, &child->node, &parent->node, content);
     return put_fields(tree, parent);
 }
 
@@ -380,19 +400,23 @@ static int32_t next_version(int32_t version)
     return next == UINT32_MAX ? 0 : (int32_t)next;
 }
 
-enum error tree_set(struct tree *tree, struct spot *spot, const struct content *content,
-                    const struct stamp *stamp)
+enum error tree_set(struct tree *tree, struct spot *spot, const char *path, size_t length,
+                    const struct content *content, const struct stamp *stamp)
 {
     doom_blob(tree, &spot->node);
     spot->node.mzxid = stamp->zxid;
     spot->node.mtime = stamp->time_ms;
     spot->node.version = next_version(spot->node.version);
-    return put_content(tree, spot, content);
+    enum error error = put_content(tree, spot, content);
+    if (error == ERROR_OK)
+        note(tree, CHANGE_CHANGED, path, length, &spot->node, NULL, content);
+    return error;
 }
 
 enum error tree_remove(struct tree *tree, struct spot *parent, const struct spot *spot,
-                       const struct stamp *stamp)
+                       const char *path, size_t length, const struct stamp *stamp)
 {
+    const struct content none = {0};
     struct bytes key = {.data = spot->key, .length = spot->key_length};
 
     if (parent->node.num_children == 0)
@@ -404,6 +428,7 @@ enum error tree_remove(struct tree *tree, struct spot *parent, const struct spot
     tree->position->node_count--;
     parent->node.num_children--;
     parent->node.pzxid = stamp->zxid;
+    note(tree, CHANGE_DELETED, path, length, &spot->node, &parent->node, &none);
     return put_fields(tree, parent);
 }
 
@@ -460,6 +485,7 @@ enum error tree_make_initial(struct tree *tree)
 void tree_deinit(struct tree *tree)
 {
     buffer_deinit(&tree->row);
-    buffer_deinit(&tree->name);
+    buffer_deinit(&tree->path);
     buffer_deinit(&tree->doomed);
+    changes_deinit(&tree->changes);
 }

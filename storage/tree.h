@@ -8,6 +8,7 @@
 // transaction that may be taken back only has to forget the old blob at the end.
 #pragma once
 
+#include "storage/changes.h"
 #include "storage/path.h"
 #include "storage/state.h"
 #include "storage/tables.h"
@@ -67,8 +68,9 @@ struct tree {
     struct transaction *transaction;
     struct state_position *position; // next_id and node_count are kept
     struct buffer row;               // scratch
-    struct buffer name;              // scratch of the operations: final names of creates
+    struct buffer path;              // scratch of the operations: final paths of creates, ...
     struct buffer doomed;            // blobs to remove when the command has succeeded: id, length
+    struct changes changes;          // for the history
 };
 
 // What a create or set writes.
@@ -98,18 +100,19 @@ enum error tree_first_child(struct transaction *transaction, uint64_t parent, st
 enum error tree_data(struct transaction *transaction, const struct spot *spot,
                      struct buffer *scratch, const uint8_t **data);
 
+// All three take the node's path, which goes into the history with what they change.
 // Adds a persistent child and counts it in the parent. Requires that it does not exist and that the
-// name is legal. Updates *parent and fills in *child.
-enum error tree_insert(struct tree *tree, struct spot *parent, const char *name, size_t name_length,
+// path is legal. Updates *parent and fills in *child.
+enum error tree_insert(struct tree *tree, struct spot *parent, const char *path, size_t length,
                        const struct content *content, const struct stamp *stamp,
                        struct spot *child);
-enum error tree_set(struct tree *tree, struct spot *spot, const struct content *content,
-                    const struct stamp *stamp);
+enum error tree_set(struct tree *tree, struct spot *spot, const char *path, size_t length,
+                    const struct content *content, const struct stamp *stamp);
 // Removes a node without children. Updates *parent.
 enum error tree_remove(struct tree *tree, struct spot *parent, const struct spot *spot,
-                       const struct stamp *stamp);
+                       const char *path, size_t length, const struct stamp *stamp);
 // Ends a command: removes the blobs that nothing refers to any more, or, when its changes were
-// taken back, forgets about them.
+// taken back, forgets about them and the changes.
 enum error tree_settle(struct tree *tree);
 void tree_forget(struct tree *tree);
 // Makes the nodes and lists that exist from the first start (rules 1.4) in empty tables.

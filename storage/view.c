@@ -47,6 +47,8 @@ static void view_free(struct view *view)
     buffer_deinit(&view->data);
     buffer_deinit(&view->path);
     buffer_deinit(&view->levels);
+    buffer_deinit(&view->changes);
+    buffer_deinit(&view->change_path);
     free(view);
 }
 
@@ -91,6 +93,8 @@ void view_close(struct view *view)
     trim(&view->data);
     trim(&view->path);
     trim(&view->levels);
+    trim(&view->changes);
+    trim(&view->change_path);
     put_idle(view);
 }
 

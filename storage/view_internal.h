@@ -9,9 +9,11 @@ struct view {
     struct state *state;
     struct transaction transaction;
     struct state_position position;
-    struct buffer data;   // of a node whose data is in chunks
-    struct buffer path;   // of the node that a tree listing is at
-    struct buffer levels; // of a tree listing: the nodes above it
+    struct buffer data;        // of a node whose data is in chunks
+    struct buffer path;        // of the node that a tree listing is at
+    struct buffer levels;      // of a tree listing: the nodes above it
+    struct buffer changes;     // of a zxid whose changes stand in several rows
+    struct buffer change_path; // of the change that is visited
 };
 
 // Fills in everything but the name. The data is borrowed from the row or the view's buffer.

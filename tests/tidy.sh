@@ -32,5 +32,7 @@ report "$(for f in $(find base paxos storage api server -name '*.[ch]'); do
 report "$(find base paxos storage api server -name '*.c' -exec awk '
     /^{/ {start = FNR} /^}/ && start {if (FNR - start > 70) print FILENAME ":" start ": " FNR - start " lines"; start = 0}' {} +)" 'function longer than 70 lines'
 
+report "$(sh tests/names.sh)" 'names in the documents that the tree does not have'
+
 [ $violations -eq 0 ] && echo 'tidy: 1 passed'
 exit $violations

@@ -2,6 +2,7 @@
 // Sockets between nodes: see the header.
 #include "paxos/net/address.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -98,6 +99,18 @@ static int bind_and_listen(const struct addrinfo *info, uint16_t *port)
     return fd;
 }
 
+// A name may stand for an address that changes, as in containers, or that only this host can reach, as
+// Debian's entry of 127.0.1.1 for the host's own name: then all addresses are listened on.
+static const char *host_to_bind(const char *host)
+{
+    struct in6_addr ignored;
+
+    if (inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1 ||
+        strcmp(host, "localhost") == 0)
+        return host;
+    return NULL;
+}
+
 enum error address_listen(const struct peer_address *address, int *fd, uint16_t *port,
                           struct failure *failure)
 {
@@ -108,7 +121,7 @@ enum error address_listen(const struct peer_address *address, int *fd, uint16_t 
     char service[8];
 
     snprintf(service, sizeof service, "%u", address->port);
-    int wrong = getaddrinfo(address->host, service, &hints, &info);
+    int wrong = getaddrinfo(host_to_bind(address->host), service, &hints, &info);
     if (wrong != 0)
         return failure_set(failure, ERROR_IO, "cannot listen for other nodes on %s port %u: %s",
                            address->host, address->port, gai_strerror(wrong));

@@ -22,7 +22,8 @@ void address_tune(int fd, uint64_t silence_ms);
 // For connections that carry much: the kernel takes no more than it can send soon.
 void address_tune_bulk(int fd);
 
-// Gives a listening socket that does not block, and the port it has. Errors: IO, with a sentence that
+// Gives a listening socket that does not block, and the port it has: on that address, on all addresses
+// when the host is a name other than "localhost". Errors: IO, with a sentence that
 // names the address.
 enum error address_listen(const struct peer_address *address, int *fd, uint16_t *port,
                           struct failure *failure);

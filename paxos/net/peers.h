@@ -53,6 +53,7 @@ struct hello {
     uint8_t incarnation[16];
     uint64_t boot;          // boot_count of this run
     uint64_t run;           // random, made at each start: tells two runs with one boot_count apart
+    struct node_runs runs;  // that number of this and earlier runs
     uint64_t epoch;         // configuration number
     struct hash128 members; // hash of the list of members that it was started with
 };
@@ -100,8 +101,8 @@ struct peers_ports {
     void (*drained)(void *context, uint16_t node);
 };
 
-// Listens and starts to dial. The name of `self` is resolved here and now. Errors: IO with a sentence
-// that names the address or the file. Ownership: peers_free after peers_close, once the loop has run
+// Listens, on the address of `self` or, when that is a name, on all addresses, and starts to dial.
+// Errors: IO with a sentence that names the address or the file. Ownership: peers_free after peers_close, once the loop has run
 // and all handles are gone.
 enum error peers_open(uv_loop_t *loop, const struct peers_settings *settings,
                       const struct peers_ports *ports, struct peers **peers,

@@ -3,95 +3,18 @@
 in one run on one machine. Figures are ratios because machines differ; both sides run in turn and the
 medians are compared because machines are noisy. Nothing here passes or fails."""
 import argparse
-import http.client
 import json
-import os
-import pathlib
-import re
 import resource
 import shutil
-import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
-SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-
-
-class Server:
-    """A process that prints its port."""
-
-    def __init__(self, arguments, pattern):
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for line in self.process.stdout:
-            found = re.search(pattern, line)
-            if found:
-                self.port = int(found.group(1))
-                break
-        else:
-            sys.exit(f"{arguments[0]} did not start")
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-
-    def resident_mib(self):
-        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024
-
-
-def curlewd(data, *options):
-    started = time.monotonic()
-    server = Server([BUILD / "curlewd", "--data-dir", data, "--listen", "127.0.0.1:0", *options],
-                    r"listening.*?:(\d+)")
-    server.start_seconds = time.monotonic() - started
-    return server
-
-
-def baseline(size, file, workers=2):
-    return Server([BUILD / "tests/bench/baseline", "0", str(size), file, str(workers)], r"port=(\d+)")
-
-
-def load(port, connections, method, path, body=0, seconds=SECONDS, keys=100000):
-    out = subprocess.run([BUILD / "tests/bench/load", f"127.0.0.1:{port}", str(connections), str(seconds), method,
-                          path, str(body)], check=True, stdout=subprocess.PIPE, env={**os.environ, "KEYS": str(keys)})
-    result = json.loads(out.stdout)
-    if result["errors"]:
-        print(f"   ! {result['errors']} replies were not 2xx: {method} {path}")
-    return result
-
-
-def request(port, method, path, body=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request(method, path, body)
-    reply = connection.getresponse()
-    data = reply.read()
-    connection.close()
-    return reply.status, data
-
-
-def row(name, value, unit, limit=None, ratio=None, aim=""):
-    beside = f"{limit:12,.1f} {ratio:6.2f}" if limit is not None else " " * 19
-    print(f"{name:46} {value:12,.1f} {unit:8} {beside}  {aim}", flush=True)
-
-
-def in_turn(key, *loads):
-    """The median of a figure for each load; the loads run in turn, several times."""
-    results = [[load_once()[key] for load_once in loads] for _ in range(ROUNDS)]
-    return [statistics.median(column) for column in zip(*results)]
-
-
-def compare(name, ours, theirs, aim, key="rate", unit="req/s"):
-    our_median, their_median = in_turn(key, ours, theirs)
-    row(name, our_median, unit, their_median, our_median / their_median, aim)
+import nodes
+from measure import ROOT, ROUNDS, SECONDS, baseline, compare, curlewd, load, request, row
 
 
 def reads(server, fixed, raw):
@@ -249,10 +172,23 @@ def million(directory, nodes):
     server.stop()
 
 
+def table(directory, memory, arguments, most_files):
+    if arguments.only in (None, "small"):
+        reads_and_writes(directory)
+    if arguments.only in (None, "connections"):
+        many_connections(directory, min(9900, most_files - 200))
+    if arguments.only in (None, "live"):
+        live_directories(directory, f"{memory}/live")
+    if arguments.only in (None, "million"):
+        million(directory, arguments.znodes)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nodes", type=int, default=1000000)
-    parser.add_argument("--only", choices=["small", "connections", "live", "million"])
+    parser.add_argument("--nodes", type=int, choices=range(1, 8), default=1, metavar="1..7",
+                        help="of the cluster; 1: the table of a single one")
+    parser.add_argument("--znodes", type=int, default=1000000, help="of the large tree")
+    parser.add_argument("--only", choices=["small", "connections", "live", "million", *nodes.PARTS])
     arguments = parser.parse_args()
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
@@ -260,14 +196,10 @@ def main():
     memory = tempfile.mkdtemp(prefix="curlew-bench-", dir="/dev/shm")
     print(f"{'':46} {'curlewd':>12} {'':8} {'limit':>12} {'ratio':>6}  aim")
     try:
-        if arguments.only in (None, "small"):
-            reads_and_writes(directory)
-        if arguments.only in (None, "connections"):
-            many_connections(directory, min(9900, most_files - 200))
-        if arguments.only in (None, "live"):
-            live_directories(directory, f"{memory}/live")
-        if arguments.only in (None, "million"):
-            million(directory, arguments.nodes)
+        if arguments.nodes > 1:
+            nodes.table(directory, arguments.nodes, arguments.only)
+        else:
+            table(directory, memory, arguments, most_files)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         shutil.rmtree(memory, ignore_errors=True)

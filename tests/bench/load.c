@@ -3,8 +3,9 @@
 // Prints one JSON line with requests per second and latency percentiles. It shares the machine with
 // the server, so what it does per request is as little as possible.
 //
-// Usage: load HOST:PORT CONNECTIONS SECONDS METHOD PATH [BODY_BYTES]; "%u" in PATH is replaced by a
-// random number below KEYS (environment, default 100000).
+// Usage: load HOST:PORT[,HOST:PORT]... CONNECTIONS SECONDS METHOD PATH [BODY_BYTES]; the connections
+// are spread over the servers. "%u" in PATH is replaced by a random number below KEYS (environment,
+// default 100000).
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -18,7 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 4096, SAMPLES_MAX = 8 << 20, REPLY_MAX = 8 << 20, REQUEST_MAX = 65536 };
+enum {
+    SERVERS_MAX = 7,
+    CONNECTIONS_MAX = 4096,
+    SAMPLES_MAX = 8 << 20,
+    REPLY_MAX = 8 << 20,
+    REQUEST_MAX = 65536
+};
 
 struct connection {
     int fd;
@@ -29,7 +36,8 @@ struct connection {
 };
 
 struct load {
-    struct sockaddr_in address;
+    struct sockaddr_in servers[SERVERS_MAX];
+    size_t server_count;
     bool numbered;       // there is a number in the request
     char *request;       // the one sent last
     size_t front_length; // bytes before the number
@@ -109,12 +117,13 @@ static void send_request(struct load *load, struct connection *connection)
         die("send");
 }
 
-static void open_connection(struct load *load, struct connection *connection, int epoll)
+static void open_connection(const struct sockaddr_in *server, struct connection *connection,
+                            int epoll)
 {
     int on = 1;
 
     connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(connection->fd, (struct sockaddr *)&load->address, sizeof load->address) != 0)
+    if (connect(connection->fd, (const struct sockaddr *)server, sizeof *server) != 0)
         die("connect");
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
@@ -186,7 +195,7 @@ static void run(struct load *load, unsigned connections, double seconds)
     int epoll = epoll_create1(0);
 
     for (unsigned i = 0; i < connections; i++)
-        open_connection(load, &load->connections[i], epoll);
+        open_connection(&load->servers[i % load->server_count], &load->connections[i], epoll);
     uint64_t started_ns = now_ns();
     uint64_t until_ns = started_ns + (uint64_t)(seconds * 1e9);
     for (unsigned i = 0; i < connections; i++)
@@ -198,23 +207,38 @@ static void run(struct load *load, unsigned connections, double seconds)
     }
     double elapsed = (double)(now_ns() - started_ns) / 1e9;
     qsort(load->samples_us10, load->sample_count, sizeof *load->samples_us10, compare_samples);
-    printf("{\"rate\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"errors\":%zu}\n",
-           (double)load->sample_count / elapsed, percentile(load, 0.5), percentile(load, 0.99),
-           percentile(load, 1.0), load->errors);
+    printf(
+        "{\"rate\":%.0f,\"requests\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
+        "\"errors\":%zu}\n",
+        (double)load->sample_count / elapsed, load->sample_count, percentile(load, 0.5),
+        percentile(load, 0.99), percentile(load, 1.0), load->errors);
+}
+
+// Takes the list apart, in place.
+static bool parse_servers(struct load *load, char *list)
+{
+    for (char *one = strtok(list, ","); one != NULL; one = strtok(NULL, ",")) {
+        struct sockaddr_in *server = &load->servers[load->server_count];
+        char *colon = strchr(one, ':');
+        if (colon == NULL || load->server_count == SERVERS_MAX)
+            return false;
+        if (load->server_count++ == 0)
+            snprintf(load->host, sizeof load->host, "%s", one);
+        *colon = '\0';
+        server->sin_family = AF_INET;
+        server->sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+        if (inet_pton(AF_INET, one, &server->sin_addr) != 1)
+            return false;
+    }
+    return load->server_count > 0;
 }
 
 int main(int argc, char **argv)
 {
     static struct load load;
 
-    if (argc < 6)
+    if (argc < 6 || !parse_servers(&load, argv[1]))
         return 64;
-    snprintf(load.host, sizeof load.host, "%s", argv[1]);
-    char *colon = strchr(argv[1], ':');
-    *colon = '\0';
-    load.address.sin_family = AF_INET;
-    load.address.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
-    inet_pton(AF_INET, argv[1], &load.address.sin_addr);
     unsigned connections = (unsigned)strtoul(argv[2], NULL, 10);
     if (connections == 0 || connections > CONNECTIONS_MAX)
         return 64;

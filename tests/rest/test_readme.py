@@ -1,73 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples of README.md are true.
-
-A fenced block marked `console` is executed: lines that begin with `$ ` are commands (a `\\` at the end
-goes on in the next line), the lines behind each are what it prints, where `...` stands for anything
-within a line and a line of only `...` for any number of lines. All blocks run in order against one
-fresh node, whose address takes the place of 127.0.0.1:2180; `curlewd` itself is started by the test,
-so blocks that start it are marked `sh`."""
-import re
+"""The examples of README.md are true: see examples.py for how they are written. The first sections run
+against one fresh node; "A cluster" runs with a copy of ./dev, on an address of its own."""
 import shutil
-import subprocess
+import stat
 
 import pytest
 
-from daemon import SOURCE, environment
+from daemon import FAULTS, SOURCE, binary, environment
+from examples import Shell, examples, execute, loopback_address, matches, section
 
-ADDRESS = '127.0.0.1:2180'
-FENCE = re.compile(r'^```console\n(.*?)^```$', re.M | re.S)
-
-
-def examples(text):
-    """(command, expected lines) of every executed block."""
-    found = []
-    for block in FENCE.findall(text):
-        lines = iter(block.splitlines())
-        for line in lines:
-            if line.startswith('$ '):
-                command = line[2:]
-                while command.endswith('\\'):
-                    command = command + '\n' + next(lines).removeprefix('> ')
-                found.append((command, []))
-            elif found:
-                found[-1][1].append(line)
-            else:
-                raise AssertionError(f'output without a command: {line}')
-    return found
+ADDRESS = '127.0.0.1'
+ONE_NODE = f'{ADDRESS}:2180'
+CLUSTER = 'A cluster'
+BUILD = '    build_release\n    cluster_stop\n'  # of cluster_start in ./dev
 
 
-def pattern(expected):
-    """A regular expression for the expected lines."""
-    parts = []
-    for line in expected:
-        if line.strip() == '...':
-            parts.append(r'(?:[^\n]*\n)*?')
-        else:
-            parts.append('[^\n]*?'.join(map(re.escape, line.rstrip().split('...'))) + r'[ \t]*\n')
-    return ''.join(parts)
-
-
-def matches(expected, printed):
-    lines = [line.rstrip('\r') for line in printed.splitlines()]
-    return re.fullmatch(pattern(expected), ''.join(f'{line}\n' for line in lines)) is not None
-
-
-def test_the_readme_tells_the_truth(start):
-    text = (SOURCE / 'README.md').read_text(encoding='utf-8')
-    found = examples(text)
-    if not found and 'curl ' not in text:
-        pytest.skip('README.md HAS NO EXAMPLES YET')
-    assert found, 'README.md shows curl but no block is marked console'
+@pytest.fixture
+def shell(tmp_path):
     if shutil.which('curl') is None:
         pytest.skip('CURL IS NOT INSTALLED: the examples of README.md were not executed')
-    address = f'127.0.0.1:{start().port}'
-    for command, expected in found:
-        result = subprocess.run(['sh', '-c', command.replace(ADDRESS, address)], timeout=30,
-                                capture_output=True, text=True, env=environment())
-        printed = result.stdout.replace(address, ADDRESS)
-        assert matches(expected, printed), \
-            f'$ {command}\nshould print:\n' + '\n'.join(expected) + f'\nprints:\n{printed}' \
-            f'{result.stderr}'
+    made = Shell(tmp_path, environment())
+    yield made
+    made.close()
+
+
+def readme():
+    return (SOURCE / 'README.md').read_text(encoding='utf-8')
+
+
+def test_the_readme_tells_the_truth_about_one_node(start, shell):
+    text = readme()
+    found = examples(text.replace(section(text, CLUSTER), ''))
+    assert len(found) > 10
+    address = f'{ADDRESS}:{start().port}'
+    execute(shell, found, lambda command: command.replace(ONE_NODE, address),
+            lambda printed: printed.replace(address, ONE_NODE))
+
+
+def copy_dev(directory, address):
+    """./dev as the reader has it, but on another address, with the daemon under test."""
+    text = (SOURCE / 'dev').read_text(encoding='utf-8')
+    assert BUILD in text, './dev cluster builds in another way'
+    copy = directory / 'dev'
+    copy.write_text(text.replace(BUILD, '    cluster_stop\n').replace(ADDRESS, address), encoding='utf-8')
+    copy.chmod(copy.stat().st_mode | stat.S_IXUSR)
+    (directory / 'build').mkdir()
+    (directory / 'build' / 'curlewd').symlink_to(binary())
+
+
+def test_the_readme_tells_the_truth_about_a_cluster(shell, tmp_path):
+    found = examples(section(readme(), CLUSTER))
+    assert any('kill -9' in command for command, _ in found)
+    address = loopback_address()
+    copy_dev(tmp_path, address)
+    try:
+        execute(shell, found, lambda command: command.replace(ADDRESS, address),
+                lambda printed: printed.replace(address, ADDRESS))
+    finally:
+        shell.run('./dev cluster stop')
+    logs = sorted(tmp_path.glob('data/cluster/*/log'))
+    assert len(logs) == 3
+    for log in logs:
+        text = log.read_text(errors='replace')
+        assert not FAULTS.search(text), text
+    assert not list(tmp_path.glob('data/cluster/*/pid')), './dev cluster stop has left processes'
 
 
 def test_the_comparison_notices_a_difference():
@@ -82,3 +78,15 @@ def test_the_comparison_notices_a_difference():
 def test_blocks_are_found():
     assert examples('x\n```console\n$ curl \\\n>  -s a\nout\n$ b\n```\n```sh\n$ no\n```\n') == \
         [('curl \\\n -s a', ['out']), ('b', [])]
+
+
+def test_sections_are_found():
+    assert section('# a\n## b\nx\n### c\ny\n## d\n', 'b') == 'x\n### c\ny\n'
+    assert section('## d\nz\n', 'd') == 'z\n'
+
+
+def test_a_false_example_is_noticed(shell):
+    with pytest.raises(AssertionError, match='should print'):
+        execute(shell, [('echo one', ['two'])])
+    with pytest.raises(AssertionError, match='ends the shell'):
+        execute(shell, [('exit 3', [])])

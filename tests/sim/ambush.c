@@ -83,10 +83,11 @@ static enum passage spring(struct world *world, enum ambush_action action, struc
         network_repeat(world, node->index, (uint16_t)(to - 1), until_ns, false);
         return PASSAGE_FREE;
     default:
-        world_schedule(
-            world, 0,
-            (struct event){
-                .kind = EVENT_AMBUSH, .node = NOBODY, .a = action, .b = node->index | to << 8});
+        world_schedule(world, 0,
+                       (struct event){.kind = EVENT_AMBUSH,
+                                      .node = NOBODY,
+                                      .a = action,
+                                      .b = node->index | (uint64_t)to << 8});
     }
     if (action == AMBUSH_LAST_WORDS)
         return PASSAGE_LAST;

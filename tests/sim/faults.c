@@ -2,6 +2,8 @@
 // Each seed draws its own limits and its own mix: some faults not at all, others often.
 #include "tests/sim/faults.h"
 
+#include "tests/sim/introductions.h"
+
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -101,6 +103,7 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->flush_ns = choose_between(choices, 20, 3000) * MICROSECOND_NS;
     swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
     swarm->checkpoints = sometimes(world, 300000);
+    swarm->exchanges = 600000;
 }
 
 static void add_fault(struct swarm *swarm, enum fault_kind kind, uint32_t times)
@@ -303,6 +306,11 @@ static void damage(struct world *world, struct node *node)
         pick.seen == 0)
         return;
     node_kill(node);
+    if (choose_chance(&world->choices, world->swarm.exchanges)) {
+        introduction_exchange_disk(node);
+        come_back(node);
+        return;
+    }
     uint32_t offset = choose(&world->choices, 64 << 10);
     struct buffer content = {0};
     disk_fake_read(node->disk, pick.name, &content);
@@ -433,7 +441,7 @@ void faults_transfer(struct node *node)
     if (!node->up)
         return;
     world_count(node->world, COUNT_TRANSFERS);
-    replica_transfer(node->replica, node_time(node));
+    replica_drain(node->replica, UINT64_MAX, node_time(node));
     node_stepped(node);
 }
 

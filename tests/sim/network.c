@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "server/forward.h"
+#include "tests/sim/introductions.h"
 #include "tests/sim/oracle.h"
 
 struct packet {
@@ -17,7 +18,9 @@ struct packet {
     uint32_t from_run;
     uint32_t to_run;
     uint32_t connection; // of the pair; counts resets
-    bool arrived;        // waited at the receiver already: no cut link stops it
+    struct node_met who;
+    bool outcast; // the sender is one
+    bool arrived; // waited at the receiver already: no cut link stops it
     size_t length;
     uint8_t bytes[];
 };
@@ -137,6 +140,8 @@ void network_send(struct world *world, uint16_t from, uint16_t to, const void *d
                               .from_run = world->nodes[from].run,
                               .to_run = receiver->run,
                               .connection = network->connection[from][to],
+                              .who = introduction_of(&world->nodes[from]),
+                              .outcast = world->nodes[from].outcast,
                               .length = length};
     memcpy(packet->bytes, data, length);
     if (!network->instead[from][to])
@@ -187,6 +192,8 @@ void network_deliver(struct world *world, struct event *event)
         world_count(world, COUNT_LOST);
         return;
     }
+    if (*known_run != packet->from_run && !introduction_passes(node, &packet->who, packet->outcast))
+        return;
     *known_run = packet->from_run;
     if (world->swarm.replays > 0)
         remember(network, packet);
@@ -227,6 +234,11 @@ void network_node_down(struct world *world, uint16_t index, bool told)
         if (i != index && told && !world->network->cut[index][i])
             tell_down(world, i, index);
     }
+}
+
+void network_node_up(struct world *world, uint16_t index)
+{
+    memset(world->network->known_run[index], 0, sizeof world->network->known_run[index]);
 }
 
 void network_cut(struct world *world, uint16_t from, uint16_t to, bool cut)

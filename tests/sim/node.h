@@ -35,7 +35,10 @@ struct node {
     struct shadow torn;   // ... if the flush that was in flight at the crash got through
     bool has_torn;
     struct ballot sent_promise; // highest ballot promised in a message, over all runs
-    bool damaged;               // bits of its disk were flipped
+    bool damaged;               // bits of its disk were flipped, or it was exchanged
+    bool outcast;               // its disk was exchanged for a blank or an older one
+    struct shadow lost;         // what the disk before held
+    struct disk *older_disk;    // a copy, NULL if there is none
     bool halted;                // refused to start
 
     bool up;

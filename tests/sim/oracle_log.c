@@ -42,6 +42,12 @@ static void add(struct world *world, const struct entry *entry)
     world_note(world, &entry->hash, sizeof entry->hash);
 }
 
+// A disk that was exchanged did its part before.
+static const struct shadow *disk_of(const struct node *node)
+{
+    return node->outcast ? &node->lost : &node->shadow;
+}
+
 // 8: at the instant of the decision a quorum of voters' disks holds the entry; when a leader counts
 // the votes, in the leader's ballot or, where a later leader has adopted it, in a higher one.
 static void check_durable(struct node *node, const struct entry *entry)
@@ -51,7 +57,7 @@ static void check_durable(struct node *node, const struct entry *entry)
     size_t holders = 0;
 
     for (size_t i = 0; i < world->swarm.voters; i++) {
-        const struct shadow *shadow = &world->nodes[i].shadow;
+        const struct shadow *shadow = disk_of(&world->nodes[i]);
         if (leads && ballot_compare(shadow->log_ballot, node->status.ballot) < 0)
             continue;
         holders += shadow_holds(shadow, entry->slot, entry->hash);

@@ -366,7 +366,7 @@ static void send(struct world *world, struct client *client)
     if (operation->read) {
         request->read.deadline_ns = now.monotonic_ns + world->swarm.patience_ns;
         request->read.complete = on_read;
-        replica_read(node->replica, &request->read, now);
+        replica_read(node->replica, &request->read);
     } else {
         request->submission.command = blob_ref(operation->command);
         request->submission.deadline_ns = now.monotonic_ns + world->swarm.patience_ns;

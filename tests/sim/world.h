@@ -156,6 +156,7 @@ struct swarm {
     uint32_t retain;
     uint64_t heartbeat_us;
     uint64_t retransmit_us;
+    uint32_t exchanges;   // of disks, among damages: chance in a million
     uint64_t entries_max; // behind a checkpoint; 0: no limit
     uint32_t segment_bytes;
     uint64_t think_ns;    // mean pause of a client
@@ -216,6 +217,9 @@ struct oracle;
     N(DISK_FULL, disk_full)                                                                        \
     N(DAMAGE, damaged_disks)                                                                       \
     N(REFUSED_STARTS, refused_starts)                                                              \
+    N(BLANKED, blanked_disks)                                                                      \
+    N(ROLLED_BACK, rolled_back_disks)                                                              \
+    N(REFUSED_PEERS, refused_peers)                                                                \
     N(CHECKPOINTS, checkpoints)                                                                    \
     N(LEARNS, learns)                                                                              \
     N(INSTALLS, checkpoints_installed)                                                             \

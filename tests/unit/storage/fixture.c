@@ -178,6 +178,22 @@ static enum error run_command(struct fixture *fixture, bool multi, const struct 
     return (enum error)fixture->last.result.error;
 }
 
+void run_entry(struct fixture *fixture, const struct op *ops, uint32_t count)
+{
+    struct origin origin = {.node = NODE, .boot = BOOT, .sequence = fixture->sequence};
+
+    buffer_clear(&fixture->batch);
+    batch_begin(&fixture->batch);
+    batch_begin_part(&fixture->batch, &origin, count);
+    for (uint32_t i = 0; i < count; i++) {
+        encode(&fixture->command, fixture, false, &ops[i], 1);
+        batch_add_command(&fixture->batch, fixture->command.data, fixture->command.length);
+    }
+    assert_int_equal(execute_value(fixture, fixture->batch.data, fixture->batch.length, NULL, NULL),
+                     ERROR_OK);
+    fixture->sequence += count;
+}
+
 enum error run(struct fixture *fixture, struct op op)
 {
     return run_command(fixture, false, &op, 1);
@@ -219,6 +235,13 @@ struct state_position position_of(struct fixture *fixture)
     struct state_position position = *view_position(view);
     view_close(view);
     return position;
+}
+
+uint64_t bytes_of(struct fixture *fixture)
+{
+    struct state_position position = position_of(fixture);
+
+    return position.data_bytes - position.history_bytes;
 }
 
 bool same_stat(const struct stat_fields *a, const struct stat_fields *b)

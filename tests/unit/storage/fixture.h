@@ -55,6 +55,8 @@ enum error execute_value(struct fixture *fixture, const void *value, size_t leng
 // The same inside an open transaction.
 enum error execute_value_open(struct fixture *fixture, const void *value, size_t length,
                               state_result receive, void *context);
+// Executes `count` commands of one op each as one entry, without their results.
+void run_entry(struct fixture *fixture, const struct op *ops, uint32_t count);
 // Executes one command and returns its error.
 enum error run(struct fixture *fixture, struct op op);
 enum error run_multi(struct fixture *fixture, const struct op *ops, uint32_t count);
@@ -66,4 +68,6 @@ enum error run_multi(struct fixture *fixture, const struct op *ops, uint32_t cou
 struct stat_fields stat_of(struct fixture *fixture, const char *path);
 bool exists(struct fixture *fixture, const char *path);
 struct state_position position_of(struct fixture *fixture);
+// Of all rows but the history's.
+uint64_t bytes_of(struct fixture *fixture);
 bool same_stat(const struct stat_fields *a, const struct stat_fields *b);

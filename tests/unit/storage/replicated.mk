@@ -36,6 +36,11 @@ tests_unit_storage_test_checkpoint_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_checkpoint_SOURCES = tests/unit/storage/test_checkpoint.c $(STATE_FIXTURE)
 tests_unit_storage_test_checkpoint_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/storage/test_history
+tests_unit_storage_test_history_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_history_SOURCES = tests/unit/storage/test_history.c $(STATE_FIXTURE)
+tests_unit_storage_test_history_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/storage/test_live
 tests_unit_storage_test_live_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_live_SOURCES = tests/unit/storage/test_live.c

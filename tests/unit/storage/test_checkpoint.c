@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "storage/checkpoint.h"
+#include "storage/checkpoint_format.h"
 #include "storage/position.h"
 #include "storage/tree.h"
 
@@ -376,24 +376,26 @@ static void every_other_length_is_noticed(void **context)
 // Every part is whole by itself; only the trailer knows that they do not belong together.
 static void chunk_of_another_file_is_noticed(void **context)
 {
-    enum { HEADER = 172 };
-    struct fixture *fixture = *context;
-    struct plain_disk *disk = disk_make();
+    struct plain_disk *disk = disk_make(), *other_disk = disk_make();
     struct checkpoint_info first, second;
+    struct fixture *other_fixture;
 
-    run(fixture, op_create("/a", "data"));
-    assert_int_equal(write_checkpoint(fixture, disk, &first), ERROR_OK);
-    run(fixture, op_set("/a", "atad", -1));
-    assert_int_equal(write_checkpoint(fixture, disk, &second), ERROR_OK);
-    uint8_t *bytes = get_file(disk, &first), *other = get_file(disk, &second);
+    fixture_setup((void **)&other_fixture);
+    run(*context, op_create("/a", "data"));
+    assert_int_equal(write_checkpoint(*context, disk, &first), ERROR_OK);
+    run(other_fixture, op_create("/a", "atad"));
+    assert_int_equal(write_checkpoint(other_fixture, other_disk, &second), ERROR_OK);
+    uint8_t *bytes = get_file(disk, &first), *other = get_file(other_disk, &second);
     assert_int_equal(first.bytes, second.bytes);
-    memcpy(bytes, other, HEADER);
+    memcpy(bytes, other, CHECKPOINT_HEADER_BYTES);
     assert_true(refused(disk, second.position.applied, bytes, first.bytes));
     memcpy(bytes, other, first.bytes);
     assert_false(refused(disk, second.position.applied, bytes, first.bytes));
     free(bytes);
     free(other);
     disk_free(disk);
+    disk_free(other_disk);
+    fixture_teardown((void **)&other_fixture);
 }
 
 static void file_under_another_slot_is_refused(void **context)
@@ -527,8 +529,13 @@ static void rows_of_a_wrong_shape_are_refused(void **context)
         {4, "abcdefghijklmnop", 16, 8},
         {5, "abc", 3, 0},
         {5, "deadline\2hash-of-the-key-", 25, 0},
-        {6, "position", 8, 118},
-        {7, "a", 1, 1},
+        {TABLE_HISTORY, "\0\0\0\0\0\0\0\1\0\0\0", 11, 4},
+        {TABLE_HISTORY, "\0\0\0\0\0\0\0\0\0\0\0\0", 12, 4},
+        {TABLE_HISTORY, "\0\0\0\0\0\0\0\1\0\0\0\0", 12, 3},
+        {TABLE_HISTORY, "\0\0\0\0\0\0\0\1\0\0\0\0", 12, 5},
+        {TABLE_HISTORY, "\0\0\0\0\0\0\0\1\0\0\0\1", 12, 4},
+        {TABLE_META, "position", 8, POSITION_BYTES},
+        {TABLE_COUNT, "a", 1, 1},
         {255, "a", 1, 1},
     };
     static const uint8_t zeros[2048];

@@ -222,12 +222,12 @@ static void deleting_takes_back_what_creating_added(void **context)
 
     memset(big, 'b', 100000);
     run(fixture, op_create("/p", ""));
-    uint64_t bytes = position_of(fixture).data_bytes;
+    uint64_t bytes = bytes_of(fixture);
     run(fixture, op_create("/p/big", big));
-    assert_true(position_of(fixture).data_bytes > bytes + 100000);
+    assert_true(bytes_of(fixture) > bytes + 100000);
     run(fixture, op_set("/p/big", big + 50000, -1));
     run(fixture, op_delete("/p/big", -1));
-    assert_int_equal(position_of(fixture).data_bytes, bytes);
+    assert_int_equal(bytes_of(fixture), bytes);
     free(big);
 }
 
@@ -402,17 +402,17 @@ static void expired_keys_are_reaped_by_later_entries(void **context)
     uint64_t bytes = 0;
 
     run(fixture, op_put("/a", ""));
-    bytes = position_of(fixture).data_bytes;
+    bytes = bytes_of(fixture);
     use_key(fixture, "k", 1);
     run(fixture, op_put("/a", ""));
     use_key(fixture, "l", 1);
     run(fixture, op_put("/a", ""));
-    assert_true(position_of(fixture).data_bytes > bytes);
+    assert_true(bytes_of(fixture) > bytes);
     fixture->keyed = (struct command){0};
     fixture->log_time_us += 200;
     run(fixture, op_put("/a", ""));
     assert_int_equal(position_of(fixture).key_count, 0);
-    assert_int_equal(position_of(fixture).data_bytes, bytes);
+    assert_int_equal(bytes_of(fixture), bytes);
 }
 
 static void view_key_finds_the_kept_outcome(void **context)

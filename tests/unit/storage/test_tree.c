@@ -59,11 +59,11 @@ static void replaced_chunks_do_not_stay(void **context)
     uint8_t *data = memory_zalloc(1 << 20);
 
     run(fixture, op_create("/d", ""));
-    uint64_t bytes = position_of(fixture).data_bytes;
+    uint64_t bytes = bytes_of(fixture);
     run(fixture, op_data(OP_SET, "/d", data, 1 << 20));
     run(fixture, op_data(OP_SET, "/d", data, 1 << 19));
     run(fixture, op_data(OP_SET, "/d", data, 0));
-    assert_int_equal(position_of(fixture).data_bytes, bytes);
+    assert_int_equal(bytes_of(fixture), bytes);
     free(data);
 }
 

@@ -34,7 +34,7 @@ static gnutls_x509_crt_t make_certificate(gnutls_x509_privkey_t key, const char 
 {
     static unsigned serial;
     gnutls_x509_crt_t certificate;
-    unsigned char number[4] = {1, 2, (unsigned char)(++serial >> 8), (unsigned char)serial};
+    unsigned char number[] = {1, (unsigned char)++serial};
 
     must(gnutls_x509_crt_init(&certificate));
     must(gnutls_x509_crt_set_version(certificate, 3));

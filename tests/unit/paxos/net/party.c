@@ -16,6 +16,7 @@ static void on_hello(void *context, uint64_t token, const struct hello *hello)
 {
     struct member *member = context;
 
+    member->questions++;
     if (member->verdict == ACCEPT) {
         peers_accept(member->peers, token);
     } else if (member->verdict == REFUSE) {
@@ -61,6 +62,7 @@ static void on_drained(void *context, uint16_t node)
     struct member *member = context;
 
     member->drained[node]++;
+    member->drained_early |= peers_queued(member->peers, node, PEER_BULK) > 0;
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -23,6 +23,7 @@ struct member {
     uint64_t tokens[TOKENS_MAX]; // questions that were not answered yet
     struct hello asked[TOKENS_MAX];
     size_t token_count;
+    unsigned questions; // asked so far, answered or not
     // By node and channel.
     unsigned ups[PARTY_MAX + 1][PEER_CHANNELS];
     unsigned received[PARTY_MAX + 1][PEER_CHANNELS];
@@ -30,6 +31,7 @@ struct member {
     unsigned downs[PARTY_MAX + 1];
     unsigned drained[PARTY_MAX + 1];
     struct buffer last; // the last frame received
+    bool drained_early; // something was still queued then
     bool out_of_order;  // frames are numbered by their first four bytes
     // Called with each frame, if set.
     void (*on_receive)(struct member *member, uint16_t from, enum peer_channel channel,

@@ -129,6 +129,8 @@ void stranger_listen(struct stranger *stranger)
     uint8_t piece[4096];
     ssize_t got;
 
+    if (stranger->ended)
+        return;
     while ((got = recv(stranger->fd, piece, sizeof piece, MSG_DONTWAIT)) > 0)
         buffer_append(&stranger->in, piece, (size_t)got);
     if (got == 0 || errno != EAGAIN) {

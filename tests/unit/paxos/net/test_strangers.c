@@ -190,48 +190,43 @@ static void a_crowd_is_bounded_and_the_oldest_go(void **state)
 
 // ---- Abuse of HTTP/2 ---------------------------------------------------------------------------
 
-static void flood(void **state, uint8_t type, const void *payload, size_t length)
+// On a connection that was accepted, which has no other end in sight.
+static void flood(void **state, uint8_t type, uint32_t stream, const void *payload, size_t length)
 {
     struct party *party = alone(state);
-    struct stranger *stranger = stranger_new(party, 1);
-    uint64_t started = uv_hrtime();
+    struct stranger *stranger = introduced(party, "/paxos/control", 1);
 
-    stranger_preface(stranger);
     for (unsigned i = 0; i < 10000; i++)
-        stranger_http2(stranger, type, 0, 0, payload, length);
+        stranger_http2(stranger, type, 0, stream, payload, length);
     stranger_send(stranger);
     stranger_await_end(stranger);
-    // Not only because its time was over.
-    assert_true(uv_hrtime() - started < 1500000000ull);
     stranger_free(stranger);
     assert_well(party);
 }
 
 static void a_flood_of_pings_ends_its_connection(void **state)
 {
-    flood(state, HTTP2_PING, "12345678", 8);
+    flood(state, HTTP2_PING, 0, "12345678", 8);
 }
 
 static void a_flood_of_settings_ends_its_connection(void **state)
 {
-    flood(state, HTTP2_SETTINGS, NULL, 0);
+    flood(state, HTTP2_SETTINGS, 0, NULL, 0);
 }
 
 static void a_flood_of_empty_data_ends_its_connection(void **state)
 {
-    struct party *party = alone(state);
-    struct stranger *stranger = introduced(party, "/paxos/control", 1);
+    flood(state, HTTP2_DATA, 1, NULL, 0);
+}
 
-    for (unsigned i = 0; i < 10000; i++)
-        stranger_http2(stranger, HTTP2_DATA, 0, 1, NULL, 0);
-    stranger_send(stranger);
-    stranger_await_end(stranger);
-    stranger_free(stranger);
+static void a_flood_of_window_updates_ends_its_connection(void **state)
+{
+    flood(state, HTTP2_WINDOW_UPDATE, 0, "\0\0\0\1", 4);
 }
 
 static void a_flood_of_unknown_frames_ends_its_connection(void **state)
 {
-    flood(state, 0xbb, "x", 1);
+    flood(state, 0xbb, 0, "x", 1);
 }
 
 static void rapid_resets_end_the_connection(void **state)
@@ -264,6 +259,27 @@ static void endless_headers_end_the_connection(void **state)
     stranger_await_end(stranger);
     stranger_free(stranger);
     assert_well(party);
+}
+
+static void long_headers_end_the_connection(void **state)
+{
+    struct party *party = alone(state);
+    struct stranger *stranger = stranger_new(party, 1);
+    struct buffer block = {0};
+    char value[100] = {0};
+
+    memset(value, 'v', sizeof value - 1);
+    buffer_append(&block, "\x82\x84\x86\1\4node", 9); // GET / of http://node
+    for (unsigned i = 0; i < 100; i++)
+        buffer_printf(&block, "%c%c%s%c%s", 0x10, 6, "x-long", 99, value);
+    stranger_preface(stranger);
+    stranger_http2(stranger, HTTP2_HEADERS, 5, 1, block.data, block.length);
+    stranger_send(stranger);
+    stranger_await_end(stranger);
+    assert_true(stranger->in.length == 0 ||
+                memmem(stranger->in.data, stranger->in.length, "Curlew node", 11) == NULL);
+    buffer_deinit(&block);
+    stranger_free(stranger);
 }
 
 static void a_reader_that_grants_no_window_holds_nothing_up(void **state)
@@ -487,6 +503,71 @@ static void a_listener_may_send_no_data(void **state)
     close(listening);
 }
 
+// Accepts the call of both channels and introduces itself; gives which of them is up thereby.
+static struct stranger *befriend(struct party *party, int listening, enum peer_channel *channel)
+{
+    const unsigned *ups = party->members[1].ups[2];
+    unsigned control = ups[PEER_CONTROL], bulk = ups[PEER_BULK];
+    struct stranger *listener = await_caller(party, listening);
+    struct introduction introduction = as_node_2(1);
+
+    put_response(listener, 0x88); // 200
+    stranger_hello(listener, &introduction);
+    stranger_send(listener);
+    WAIT_FOR(party, ups[PEER_CONTROL] + ups[PEER_BULK] > control + bulk);
+    *channel = ups[PEER_CONTROL] > control ? PEER_CONTROL : PEER_BULK;
+    return listener;
+}
+
+static void only_control_counts_as_the_node(void **state)
+{
+    struct party *party = alone(state);
+    const unsigned *downs = party->members[1].downs;
+    struct stranger *listeners[PEER_CHANNELS];
+    int listening = impostor(party);
+    enum peer_channel channel;
+
+    for (int i = 0; i < PEER_CHANNELS; i++) {
+        struct stranger *listener = befriend(party, listening, &channel);
+        listeners[channel] = listener;
+    }
+    stranger_free(listeners[PEER_BULK]);
+    struct stranger *again = befriend(party, listening, &channel);
+    assert_int_equal(channel, PEER_BULK);
+    struct stranger *guest = introduced(party, "/paxos/bulk", 1);
+    put_number(guest, 1);
+    stranger_send(guest);
+    WAIT_FOR(party, party->members[1].received[2][PEER_BULK] == 1);
+    stranger_free(guest);
+    party_run_for(party, 50);
+    assert_int_equal(downs[2], 0);
+    stranger_free(listeners[PEER_CONTROL]);
+    WAIT_FOR(party, downs[2] == 1);
+    stranger_free(again);
+    close(listening);
+}
+
+static void a_listener_that_is_another_node_is_refused(void **state)
+{
+    struct party *party = *state;
+    struct introduction introduction = as_node_2(1);
+
+    party_start(party, 1);
+    int listening = impostor(party);
+    struct stranger *listener = await_caller(party, listening);
+    introduction.hello.node = 3;
+    put_response(listener, 0x88); // 200
+    stranger_hello(listener, &introduction);
+    stranger_send(listener);
+    WAIT_FOR(party,
+             strstr(party_refusal(party, 1, 2), "node 1 has node 3's address for node 2") != NULL);
+    // It is told.
+    stranger_await_text(listener, "node 1 has node 3's address for node 2");
+    stranger_await_end(listener);
+    stranger_free(listener);
+    close(listening);
+}
+
 static void a_refusal_is_made_harmless(void **state)
 {
     struct party *party = alone(state);
@@ -521,10 +602,12 @@ int main(void)
         TEST(a_crowd_is_bounded_and_the_oldest_go),
         TEST(a_flood_of_pings_ends_its_connection),
         TEST(a_flood_of_settings_ends_its_connection),
+        TEST(a_flood_of_window_updates_ends_its_connection),
         TEST(a_flood_of_empty_data_ends_its_connection),
         TEST(a_flood_of_unknown_frames_ends_its_connection),
         TEST(rapid_resets_end_the_connection),
         TEST(endless_headers_end_the_connection),
+        TEST(long_headers_end_the_connection),
         TEST(a_reader_that_grants_no_window_holds_nothing_up),
         TEST(a_damaged_introduction_ends_the_connection),
         TEST(data_before_the_introduction_ends_the_connection),
@@ -536,6 +619,8 @@ int main(void)
         TEST(a_listener_that_is_no_node_is_tried_again),
         TEST(a_status_that_no_node_gives_is_a_failure),
         TEST(a_listener_may_send_no_data),
+        TEST(only_control_counts_as_the_node),
+        TEST(a_listener_that_is_another_node_is_refused),
         TEST(a_refusal_is_made_harmless),
     };
 
