@@ -19,6 +19,7 @@ static void look_later(struct node *node)
 
 void bulk_start(struct node *node)
 {
+    node->catching_up = 0;
     look_later(node);
 }
 
@@ -63,6 +64,36 @@ static enum error write_checkpoint(struct node *node)
     return trim(node);
 }
 
+void bulk_teach(struct node *node)
+{
+    enum { BACK = 3 };
+    struct world *world = node->world;
+    uint16_t giver = (uint16_t)choose(&world->choices, (uint32_t)world->swarm.nodes);
+
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        if (world->nodes[giver].status.applied < world->nodes[i].status.applied)
+            giver = (uint16_t)i;
+    }
+    if (giver == node->index || !world->nodes[giver].up)
+        return;
+    paxos_slot from = node->status.decided + 1;
+    uint32_t back = choose(&world->choices, BACK);
+    world_count(world, COUNT_TAUGHT);
+    bulk_request(&world->nodes[giver], node->id, from > back ? from - back : 1);
+}
+
+// Always somebody who holds something else, others now and then.
+static void teach_unasked(struct node *node)
+{
+    enum { SELDOM = 20 };
+    struct world *world = node->world;
+
+    if (world->healing || !choose_chance(&world->choices, world->swarm.teaching))
+        return;
+    if (oracle_contradicts(node) || choose(&world->choices, SELDOM) == SELDOM - 1)
+        bulk_teach(node);
+}
+
 void bulk_on_check(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
@@ -76,12 +107,19 @@ void bulk_on_check(struct world *world, struct event *event)
         node_fatal(node, error);
     else
         look_later(node);
+    if (error == ERROR_OK)
+        teach_unasked(node);
 }
 
 // ---- Bringing a peer up to date ----------------------------------------------------------------
 
+// One request of a peer at a time: each answer makes the peer ask again, so that without this every
+// repeated message would start another circle.
 void bulk_request(struct node *node, uint16_t to, paxos_slot from)
 {
+    if ((node->catching_up >> to & 1) != 0)
+        return;
+    node->catching_up |= 1u << to;
     world_schedule(
         node->world, choose_delay(choices_of(node->world), node->world->swarm.bulk_ns),
         (struct event){
@@ -98,6 +136,7 @@ void bulk_on_catch_up(struct world *world, struct event *event)
     size_t most = 1 + choose(choices_of(world), ENTRIES_MAX);
     size_t count = 0;
 
+    node->catching_up &= ~(1u << event->a);
     for (paxos_slot slot = event->b; slot <= node->status.applied && count < most; slot++)
         entries[count++] = *oracle_entry(world, slot);
     if (count == 0)

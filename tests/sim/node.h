@@ -48,6 +48,7 @@ struct node {
     const struct paxos *paxos; // the replica's core, to look at
     struct flush flush;
     struct apply apply;
+    uint32_t catching_up; // set of ids of peers whose catch-up is under way
     paxos_slot newest_checkpoint;
     paxos_slot older_checkpoint;
     uint64_t timer;       // number of the tick that is valid
@@ -112,5 +113,7 @@ void apply_on_applied(struct world *world, struct event *event);
 // ---- bulk.c: the bulk thread -------------------------------------------------------------------
 void bulk_start(struct node *node);
 void bulk_request(struct node *node, uint16_t to, paxos_slot from);
+// Anybody may teach anybody what is decided, also unasked: late, twice, in the middle of an election.
+void bulk_teach(struct node *node);
 void bulk_on_check(struct world *world, struct event *event);
 void bulk_on_catch_up(struct world *world, struct event *event);

@@ -170,3 +170,12 @@ struct hash128 oracle_digest(const struct world *world, paxos_slot slot, bool *k
     *known = slot_of(world, slot)->executed;
     return slot_of(world, slot)->digest;
 }
+
+bool oracle_contradicts(const struct node *node)
+{
+    paxos_slot next = node->status.decided + 1;
+
+    return node->up && next <= node->status.last && next <= oracle_last(node->world) &&
+           !hash128_equal(paxos_entry(node->paxos, next)->hash,
+                          slot_of(node->world, next)->entry.hash);
+}
