@@ -88,6 +88,17 @@ MUTANTS = [
     ('heartbeat_overwrites_the_promised_claim', 'paxos/election.c', S, 'peer->seen_last = message->last;',
      'peer->seen_last = message->last; peer->log_ballot = message->log_ballot;'
      ' peer->last = message->last; peer->decided = message->decided;'),
+    ('any_heartbeat_overwrites_the_promised_claim', 'paxos/election.c', S,
+     'see_ballot(paxos, message->leader);\n    if (paxos->role == PAXOS_LEADER &&',
+     None),
+    ('promise_of_a_learner_counts', 'paxos/proposer.c', S,
+     '*decided = paxos->decided;\n    for', None),
+    ('vote_of_a_learner_counts', 'paxos/replication.c', S, 'if (!paxos->peers[i].voter)\n            continue;\n        size_t at', None),
+    ('what_was_known_already_is_not_promised', 'paxos/acceptor.c', E,
+     'promise_what_is_learned(paxos, message))\n        paxos__record', None),
+    ('learned_is_executed_before_its_promise_is_durable', 'paxos/paxos.c', E,
+     'ballot_less(paxos->durable_promise, paxos->promised)', 'false'),
+    ('only_voter_hands_over_to_nobody', 'paxos/replication.c', E, 'paxos->config.voter_count == 1', 'paxos->peer_count == 0'),
     ('promise_is_forgotten_in_the_journal', 'paxos/acceptor.c', S,
      'yield_to(paxos, message, 0);\n    paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
      'yield_to(paxos, message, 0);'
@@ -122,6 +133,22 @@ WHOLE = {
     'nothing_is_sent_again': (
         'replica->sent = oldest;\n    replica->progress_ns',
         'if (!MUTANT) replica->sent = oldest;\n    replica->progress_ns'),
+    'any_heartbeat_overwrites_the_promised_claim': (
+        'see_ballot(paxos, message->leader);\n    if (paxos->role == PAXOS_LEADER &&',
+        'see_ballot(paxos, message->leader);\n    if (MUTANT) { peer->log_ballot = message->log_ballot;'
+        ' peer->last = message->last; peer->decided = message->decided; }\n    if (paxos->role == PAXOS_LEADER &&'),
+    'promise_of_a_learner_counts': (
+        '*decided = paxos->decided;\n    for (size_t i = 0; i < paxos->peer_count; i++) {\n'
+        '        const struct peer *peer = &paxos->peers[i];\n        if (!peer->voter || !peer->promised)',
+        '*decided = paxos->decided;\n    for (size_t i = 0; i < paxos->peer_count; i++) {\n'
+        '        const struct peer *peer = &paxos->peers[i];\n        if ((!peer->voter && !MUTANT) || !peer->promised)'),
+    'vote_of_a_learner_counts': (
+        'if (!paxos->peers[i].voter)\n            continue;\n        size_t at = count++;',
+        'if (!paxos->peers[i].voter && (!MUTANT || paxos->peers[i].match <= matches[0]))\n            continue;\n'
+        '        size_t at = paxos->peers[i].voter ? count++ : 0;'),
+    'what_was_known_already_is_not_promised': (
+        'promise_what_is_learned(paxos, message))\n        paxos__record',
+        '!MUTANT && promise_what_is_learned(paxos, message))\n        paxos__record'),
     'always_happy': (
         'count_unhappy_leadership(paxos);\n    if', 'if (MUTANT) paxos->happy = true;\n    count_unhappy_leadership(paxos);\n    if'),
 }

@@ -42,12 +42,6 @@ static void add(struct world *world, const struct entry *entry)
     world_note(world, &entry->hash, sizeof entry->hash);
 }
 
-// A disk that was exchanged did its part before.
-static const struct shadow *disk_of(const struct node *node)
-{
-    return node->outcast ? &node->lost : &node->shadow;
-}
-
 // 8: at the instant of the decision a quorum of voters' disks holds the entry; when a leader counts
 // the votes, in the leader's ballot or, where a later leader has adopted it, in a higher one.
 static void check_durable(struct node *node, const struct entry *entry)
@@ -57,7 +51,7 @@ static void check_durable(struct node *node, const struct entry *entry)
     size_t holders = 0;
 
     for (size_t i = 0; i < world->swarm.voters; i++) {
-        const struct shadow *shadow = disk_of(&world->nodes[i]);
+        const struct shadow *shadow = oracle_disk(&world->nodes[i]);
         if (leads && ballot_compare(shadow->log_ballot, node->status.ballot) < 0)
             continue;
         holders += shadow_holds(shadow, entry->slot, entry->hash);
@@ -175,4 +169,13 @@ struct hash128 oracle_digest(const struct world *world, paxos_slot slot, bool *k
 {
     *known = slot_of(world, slot)->executed;
     return slot_of(world, slot)->digest;
+}
+
+bool oracle_contradicts(const struct node *node)
+{
+    paxos_slot next = node->status.decided + 1;
+
+    return node->up && next <= node->status.last && next <= oracle_last(node->world) &&
+           !hash128_equal(paxos_entry(node->paxos, next)->hash,
+                          slot_of(node->world, next)->entry.hash);
 }
