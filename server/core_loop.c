@@ -67,12 +67,13 @@ struct core_loop {
     bool waits_for_applied; // the replica cannot go on before more is executed
     atomic_bool serving;
     atomic_bool disk_full;
-    uint64_t persisted;     // already carried into the replica
-    paxos_slot applied;     // likewise
-    bool due;               // a turn: somebody woke the loop, or frames came in
-    uint64_t tick_ns;       // when the last tick was
-    uint64_t persisting;    // newest sequence that the journal has
-    uint64_t persisting_ns; // since when it has owed one
+    atomic_uint_fast64_t fresh_us; // of freshness
+    uint64_t persisted;            // already carried into the replica
+    paxos_slot applied;            // likewise
+    bool due;                      // a turn: somebody woke the loop, or frames came in
+    uint64_t tick_ns;              // when the last tick was
+    uint64_t persisting;           // newest sequence that the journal has
+    uint64_t persisting_ns;        // since when it has owed one
     bool healthy;
     struct freshness freshness;
     struct core_loop_peer peers[PAXOS_VOTERS_MAX];
@@ -108,10 +109,11 @@ static void publish_status(struct core_loop *loop)
 
     replica_status(loop->replica, &status);
     freshness_executed(&loop->freshness, status.applied);
+    atomic_store_explicit(&loop->fresh_us, loop->freshness.fresh_us, memory_order_relaxed);
     pthread_mutex_lock(&loop->lock);
     loop->status.paxos = status;
-    loop->waits_for_applied = (status.role == PAXOS_LEADER && !status.serving) ||
-                              replica_blocked(loop->replica);
+    loop->waits_for_applied =
+        (status.role == PAXOS_LEADER && !status.serving) || replica_blocked(loop->replica);
     bool again = loop->waits_for_applied && loop->inbox.applied > loop->applied;
     again = again && claim_wake(loop);
     pthread_mutex_unlock(&loop->lock);
@@ -287,7 +289,6 @@ static void publish_peers(struct core_loop *loop)
     pthread_mutex_lock(&loop->lock);
     loop->status.peer_count = loop->peer_count;
     memcpy(loop->status.peers, loop->peers, sizeof loop->peers);
-    loop->status.age_us = freshness_age_us(&loop->freshness, clock_monotonic_ns() / 1000);
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -514,6 +515,13 @@ void core_loop_status(struct core_loop *loop, struct core_loop_status *status)
 bool core_loop_serving(struct core_loop *loop)
 {
     return atomic_load_explicit(&loop->serving, memory_order_acquire);
+}
+
+uint64_t core_loop_age_us(struct core_loop *loop)
+{
+    uint64_t fresh_us = atomic_load_explicit(&loop->fresh_us, memory_order_relaxed);
+
+    return freshness_age_us(fresh_us, clock_monotonic_ns() / 1000);
 }
 
 void core_loop_wait_serving(struct core_loop *loop)

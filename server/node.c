@@ -316,12 +316,11 @@ static void read_later(void *context, struct read_wait *wait)
 static uint64_t staleness_ms(void *context)
 {
     struct node *node = context;
-    struct core_loop_status status;
 
     if (is_alone(node))
         return 0;
-    core_loop_status(node->loop, &status);
-    return status.age_us == UINT64_MAX ? UINT64_MAX : status.age_us / 1000;
+    uint64_t age_us = core_loop_age_us(node->loop);
+    return age_us == UINT64_MAX ? UINT64_MAX : age_us / 1000;
 }
 
 static void status(void *context, struct node_status *out)
