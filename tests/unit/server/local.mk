@@ -41,3 +41,7 @@ check_PROGRAMS += tests/unit/server/test_session_clock
 tests_unit_server_test_session_clock_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_session_clock_SOURCES = tests/unit/server/test_session_clock.c
 tests_unit_server_test_session_clock_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/server/test_report
+tests_unit_server_test_report_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_report_SOURCES = tests/unit/server/test_report.c
+tests_unit_server_test_report_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
