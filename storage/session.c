@@ -222,13 +222,10 @@ static bool same_binding(const struct session_binding *a, const struct session_b
 // Whether an operation that says for which state of the session it is meant still is.
 static bool still_applies(const struct op *op, const struct session_info *info)
 {
-    static const struct session_binding none;
-
     if (op->type == OP_SESSION_EXPIRE)
         return op->session.generation == info->generation;
     if (op->type == OP_SESSION_UNBIND_CLOSE)
-        return same_binding(&op->session.binding, &info->binding) &&
-               !same_binding(&info->binding, &none);
+        return info->binding.node != 0 && same_binding(&op->session.binding, &info->binding);
     return true;
 }
 
