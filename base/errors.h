@@ -34,6 +34,8 @@ enum outcome {
       "The operation needs a session")                                                             \
     X(NO_AUTH, -102, "NOAUTH", "no-auth", 403, NOT_APPLIED, false,                                 \
       "The operation is not permitted")                                                            \
+    X(SESSION_DENIED, 0, "SESSION-DENIED", "session-denied", 403, NOT_APPLIED, false,              \
+      "The secret of the session is wrong")                                                        \
     X(CROSS_ORIGIN, 0, "CROSS-ORIGIN", "cross-origin", 403, NOT_APPLIED, false,                    \
       "A web page of another origin may not change anything here")                                 \
     X(NO_NODE, -101, "NONODE", "no-node", 404, NOT_APPLIED, false, "The znode does not exist")     \
@@ -74,6 +76,8 @@ enum outcome {
       "The Idempotency-Key was used for another request")                                          \
     X(KEYS_FULL, 0, "KEYS-FULL", "keys-full", 429, NOT_APPLIED, true,                              \
       "The table of idempotency keys is full")                                                     \
+    X(SESSIONS_FULL, 0, "SESSIONS-FULL", "sessions-full", 429, NOT_APPLIED, true,                  \
+      "There are as many sessions as there can be")                                                \
     X(TOO_MANY_REQUESTS, 0, "TOO-MANY-REQUESTS", "too-many-requests", 429, NOT_APPLIED, true,      \
       "This address has too many connections")                                                     \
     X(HEADERS_TOO_LARGE, 0, "HEADERS-TOO-LARGE", "headers-too-large", 431, NOT_APPLIED, false,     \

@@ -25,13 +25,14 @@ enum {
     DATA_MAX = 2 << 20,          // bytes of one znode's data that the format allows
 };
 
-// How a znode ends. Only PERSISTENT is created until sessions exist.
+// How a znode ends.
 enum znode_kind {
-    ZNODE_PERSISTENT = 0,
-    ZNODE_EPHEMERAL = 1,
-    ZNODE_CONTAINER = 2,
-    ZNODE_TTL = 3,
+    ZNODE_PERSISTENT = 0, // by a delete alone
+    ZNODE_EPHEMERAL = 1,  // with its session
+    ZNODE_CONTAINER = 2,  // when it has lost its last child
+    ZNODE_TTL = 3,        // when it was not set for its time to live and has no children
 };
+#define TTL_MAX_MS 0xffffffffffull // rule C25; at least 1
 
 enum op_type {
     OP_CHECK = 1,       // version (or existence with version -1)
@@ -40,6 +41,13 @@ enum op_type {
     OP_DELETE = 4,      // fails when the node has children
     OP_PUT = 5,         // set, or create persistent when absent
     OP_DELETE_TREE = 6, // the node and everything below it, at most `limit` nodes
+    // What follows stands alone in its command.
+    OP_REAP = 7,         // delete a container or TTL node that is due; a leader proposes it
+    OP_SESSION_OPEN = 8, // its id is the zxid of the result
+    OP_SESSION_CLOSE = 9,
+    OP_SESSION_EXPIRE = 10,       // close it if its generation is still that one
+    OP_SESSION_BIND = 11,         // set its binding and begin the next generation
+    OP_SESSION_UNBIND_CLOSE = 12, // close it if that is still its binding
 };
 
 enum op_flag {
@@ -53,10 +61,29 @@ enum op_flag {
                      // more; without it more than `limit` is TOO_MANY_NODES
 };
 
+enum { SESSION_PROOF_BYTES = 32 }; // SHA-256 of the secret
+
+// Which connection a session hangs on: the newest stream of it. Node 0: none.
+struct session_binding {
+    uint16_t node;    // that serves the stream
+    uint64_t boot;    // its boot_count
+    uint64_t counter; // of the stream, there
+};
+
+// What the SESSION operations say, each what it needs.
+struct session_op {
+    uint64_t id;                    // all but OPEN
+    uint64_t generation;            // EXPIRE
+    struct session_binding binding; // BIND, UNBIND_CLOSE
+    uint32_t timeout_ms;            // OPEN
+    uint32_t grace_ms;              // BIND
+    const uint8_t *proof;           // OPEN; borrowed, SESSION_PROOF_BYTES
+};
+
 // One operation. Strings are borrowed: they point into the caller's or the decoded bytes.
 struct op {
     uint8_t type;     // enum op_type
-    uint8_t kind;     // enum znode_kind; CREATE
+    uint8_t kind;     // enum znode_kind; CREATE, REAP
     uint16_t flags;   // enum op_flag
     const char *path; // not NUL-terminated
     size_t path_length;
@@ -65,7 +92,9 @@ struct op {
     int32_t version;     // expected version, -1 = any (rule O1)
     uint32_t limit;      // DELETE_TREE: nodes
     uint8_t match_count; // If-Match: mzxid must be one of match[]; 0 = no such condition
-    uint64_t match[COMMAND_MATCH_MAX];
+    uint64_t match[COMMAND_MATCH_MAX]; // REAP: exactly one
+    uint64_t ttl_ms;                   // CREATE of a TTL node
+    struct session_op session;         // SESSION operations, which have nothing else
 };
 
 // A command: one op, or a multi of several, executed all or nothing at one zxid.
@@ -77,6 +106,8 @@ struct command {
     struct hash128 identity;   // of method, target, preconditions, session and body
     uint64_t key_retention_us; // log time for which the outcome is kept
     uint32_t key_capacity;     // keyed commands fail with KEYS_FULL when so many are kept
+    uint64_t actor;            // the session that asks and owns what is made ephemeral
+    const uint8_t *proof;      // the actor's, SESSION_PROOF_BYTES; NULL: there is no actor
     struct reader ops;         // decoded commands: the encoded ops, read with command_next_op
 };
 
@@ -108,17 +139,18 @@ void stat_write(struct buffer *into, const struct stat_fields *stat);
 void stat_read(struct reader *reader, struct stat_fields *stat);
 
 enum op_result_flag {
-    RESULT_CREATED = 1,  // a PUT made the node
-    RESULT_HAS_STAT = 2, // stat is set: after the op on success, current on a failed precondition
-    RESULT_HAS_PATH = 4, // path is set: the final name of a create
-    RESULT_MORE = 8,     // a partial DELETE_TREE left something
+    RESULT_CREATED = 1,    // a PUT made the node
+    RESULT_HAS_STAT = 2,   // stat is set: after the op on success, current on a failed precondition
+    RESULT_HAS_PATH = 4,   // path is set: the final name of a create
+    RESULT_MORE = 8,       // a partial DELETE_TREE left something
+    RESULT_NO_EFFECT = 16, // REAP, SESSION_EXPIRE, SESSION_UNBIND_CLOSE: it no longer applied
 };
 
 struct op_result {
     uint8_t type;     // enum op_type
     uint8_t error;    // enum error of this op; RUNTIME_INCONSISTENCY behind the failing one (M8)
     uint8_t flags;    // enum op_result_flag
-    uint32_t deleted; // DELETE_TREE: nodes; TOO_MANY_NODES: 0
+    uint32_t deleted; // nodes, by DELETE_TREE, REAP and what closed a session
     const char *path; // borrowed from the encoded result
     size_t path_length;
     struct stat_fields stat;

@@ -7,6 +7,7 @@
 #include "storage/keys.h"
 #include "storage/view_internal.h"
 #include "storage/operations.h"
+#include "storage/sessions.h"
 
 enum {
     REAPED_PER_ENTRY = 16,
@@ -14,6 +15,13 @@ enum {
 };
 
 // ---- One command -------------------------------------------------------------------------------
+
+static bool has_changed(const struct op_result *done)
+{
+    if (done->type == OP_DELETE_TREE)
+        return done->deleted > 0;
+    return done->type != OP_CHECK && (done->flags & RESULT_NO_EFFECT) == 0;
+}
 
 // Executes the ops in order until one fails; their results go to state->results.
 static enum error run_ops(struct state *state, struct command command, const struct stamp *stamp,
@@ -35,8 +43,7 @@ static enum error run_ops(struct state *state, struct command command, const str
             *failed = op_result;
             return ERROR_OK;
         }
-        if (op.type == OP_DELETE_TREE ? op_result.deleted > 0 : op.type != OP_CHECK)
-            changed = true;
+        changed |= has_changed(&op_result);
         result_encode_op(&state->results, &op_result);
     }
     if (changed)
@@ -102,7 +109,12 @@ static struct blob *encode_result(struct state *state, const struct result *resu
 static enum error run(struct state *state, const struct command *command, struct result *result,
                       const struct entry *entry)
 {
-    struct stamp stamp = {.zxid = state->position.zxid + 1, .time_ms = entry->wall_ms};
+    struct stamp stamp = {
+        .zxid = state->position.zxid + 1,
+        .time_ms = entry->wall_ms,
+        .log_time_us = entry->log_time_us,
+        .actor = command->proof != NULL ? command->actor : 0,
+    };
     struct state_position before = state->position;
     bool undoable = command->op_count > 1;
     struct op_result failed;
@@ -134,6 +146,15 @@ static bool is_kept(enum error error)
     return (status >= 200 && status < 300) || status == 404 || status == 409 || status == 412;
 }
 
+// The command fails before its first op.
+static struct blob *refuse(struct state *state, struct result *result, enum error error)
+{
+    result->error = (uint8_t)error;
+    result->op_count = 0;
+    buffer_clear(&state->results);
+    return encode_result(state, result);
+}
+
 // ERROR_OK with a result that needs no execution, MISSING when it does.
 static enum error admit(struct state *state, const struct command *command,
                         const struct entry *entry, struct result *result, struct blob **blob)
@@ -145,11 +166,14 @@ static enum error admit(struct state *state, const struct command *command,
         error = keys_admit(state, command, entry->log_time_us, blob);
     if (error != ERROR_KEY_REUSED && error != ERROR_KEYS_FULL)
         return error;
-    result->error = (uint8_t)error;
-    result->op_count = 0;
-    buffer_clear(&state->results);
-    *blob = encode_result(state, result);
+    *blob = refuse(state, result, error);
     return ERROR_OK;
+}
+
+static enum error check_actor(struct state *state, const struct command *command)
+{
+    return command->proof == NULL ? ERROR_OK
+                                  : session_check(&state->writer, command->actor, command->proof);
 }
 
 static enum error execute_command(struct state *state, const struct entry *entry,
@@ -163,9 +187,18 @@ static enum error execute_command(struct state *state, const struct entry *entry
                             .zxid = state->position.zxid,
                             .failed_op = UINT32_MAX,
                             .op_count = command.op_count};
-    enum error error = admit(state, &command, entry, &result, blob);
+    enum error actor = check_actor(state, &command);
+    if (operation_error_is_fatal(actor))
+        return actor;
+    // What a session asked while it lived may be asked again when it is gone: the outcome is known.
+    enum error error = actor == ERROR_SESSION_DENIED ? ERROR_MISSING
+                                                     : admit(state, &command, entry, &result, blob);
     if (error != ERROR_MISSING)
         return error;
+    if (actor != ERROR_OK) {
+        *blob = refuse(state, &result, actor);
+        return ERROR_OK;
+    }
     error = run(state, &command, &result, entry);
     if (error != ERROR_OK)
         return error;

@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 
-enum { HASH_BYTES = 16, DUE_KEY_BYTES = 8 + 1 + HASH_BYTES, DUE_KIND_KEY = 1 };
+enum { HASH_BYTES = 16, DUE_KEY_BYTES = DUE_PREFIX_BYTES + HASH_BYTES };
 
 static struct bytes hash_key(uint8_t into[HASH_BYTES], const void *key, size_t length)
 {
@@ -20,15 +20,15 @@ static struct bytes hash_key(uint8_t into[HASH_BYTES], const void *key, size_t l
 
 static struct bytes due_key(uint8_t into[DUE_KEY_BYTES], uint64_t deadline_us, const void *hash)
 {
-    bytes_put_u64_be(into, deadline_us);
-    into[8] = DUE_KIND_KEY;
-    memcpy(into + 9, hash, HASH_BYTES);
+    into[0] = DUE_KEY;
+    bytes_put_u64_be(into + 1, deadline_us);
+    memcpy(into + DUE_PREFIX_BYTES, hash, HASH_BYTES);
     return (struct bytes){.data = into, .length = DUE_KEY_BYTES};
 }
 
 bool keys_due_plausible(struct bytes key, struct bytes value)
 {
-    return key.length == DUE_KEY_BYTES && ((const uint8_t *)key.data)[8] == DUE_KIND_KEY &&
+    return key.length == DUE_KEY_BYTES && *(const uint8_t *)key.data == DUE_KEY &&
            value.length == 0;
 }
 
@@ -88,7 +88,8 @@ static enum error drop(struct state *state, uint64_t deadline_us, const uint8_t 
 
     enum error error = table_remove(writer, TABLE_DUE, due_key(key, deadline_us, hash));
     if (error == ERROR_OK)
-        error = table_remove(writer, TABLE_IDEMPOTENCY, (struct bytes){key + 9, HASH_BYTES});
+        error = table_remove(writer, TABLE_IDEMPOTENCY,
+                             (struct bytes){key + DUE_PREFIX_BYTES, HASH_BYTES});
     if (error == ERROR_OK && state->position.key_count == 0)
         error = ERROR_CORRUPT;
     if (error == ERROR_OK)
@@ -98,23 +99,20 @@ static enum error drop(struct state *state, uint64_t deadline_us, const uint8_t 
 
 enum error keys_reap(struct state *state, uint64_t now_us, unsigned limit)
 {
+    const uint8_t first = DUE_KEY;
     struct row row;
 
-    if (state->position.key_count == 0)
-        return ERROR_OK;
-    for (unsigned i = 0; i < limit; i++) {
-        enum error error = table_first(&state->writer, TABLE_DUE, &row);
-        if (error == ERROR_MISSING)
-            return ERROR_OK;
+    for (unsigned i = 0; i < limit && state->position.key_count > 0; i++) {
+        enum error error = table_seek(&state->writer, TABLE_DUE, (struct bytes){&first, 1}, &row);
         if (error != ERROR_OK)
-            return error;
+            return error == ERROR_MISSING ? ERROR_CORRUPT : error;
         const uint8_t *key = row.key.data;
         if (!keys_due_plausible(row.key, row.value))
             return ERROR_CORRUPT;
-        uint64_t deadline_us = bytes_get_u64_be(key);
+        uint64_t deadline_us = bytes_get_u64_be(key + 1);
         if (deadline_us > now_us)
             return ERROR_OK;
-        error = drop(state, deadline_us, key + 9);
+        error = drop(state, deadline_us, key + DUE_PREFIX_BYTES);
         if (error != ERROR_OK)
             return error;
     }

@@ -3,6 +3,7 @@
 // Private to storage/.
 #pragma once
 
+#include "storage/due.h"
 #include "storage/state_internal.h"
 
 // A row of the idempotency table.

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "storage/due.h"
+#include "storage/sessions.h"
 
 struct step {
     struct tree *tree;
@@ -92,10 +94,18 @@ static enum error absent(const struct step *step, size_t reached)
                                                            : ERROR_NO_NODE;
 }
 
-static struct content content_of(const struct op *op)
+static struct content content_of(const struct step *step)
 {
+    const struct op *op = step->op;
+
     return (struct content){
-        .data = op->data, .length = op->data_length, .null = (op->flags & OP_NULL_DATA) != 0};
+        .data = op->data,
+        .length = op->data_length,
+        .null = (op->flags & OP_NULL_DATA) != 0,
+        .kind = op->kind,
+        .owner = op->kind == ZNODE_EPHEMERAL ? step->stamp->actor : 0,
+        .ttl_ms = op->ttl_ms,
+    };
 }
 
 // ---- Create ------------------------------------------------------------------------------------
@@ -169,7 +179,7 @@ static enum error check_new(const struct step *step, const struct node *ancestor
 static enum error insert(struct step *step, struct spot *parent, size_t reached,
                          size_t parent_length)
 {
-    struct content content = content_of(step->op);
+    struct content content = content_of(step);
     const struct op_result *result = step->result;
     struct spot child;
 
@@ -178,6 +188,9 @@ static enum error insert(struct step *step, struct spot *parent, size_t reached,
         return error;
     error = tree_insert(step->tree, parent, result->path, result->path_length, &content,
                         step->stamp, &child);
+    if (error == ERROR_OK && child.node.kind == ZNODE_EPHEMERAL)
+        error =
+            session_own(step->tree->transaction, &child.node, result->path, result->path_length);
     if (error == ERROR_OK)
         set_stat(step, &child.node);
     return error;
@@ -210,17 +223,36 @@ static enum error check_free(struct step *step, const struct spot *parent)
     return error != ERROR_OK ? error : ERROR_NODE_EXISTS; // P29 as well
 }
 
+// What ZooKeeper checks first of a create: C2, C13, C25.
+static enum error check_kind(const struct step *step)
+{
+    const struct op *op = step->op;
+
+    switch (op->kind) {
+    case ZNODE_EPHEMERAL:
+        return step->stamp->actor != 0 ? ERROR_OK : ERROR_SESSION_REQUIRED;
+    case ZNODE_CONTAINER:
+        return (op->flags & OP_SEQUENTIAL) == 0 ? ERROR_OK : ERROR_BAD_ARGUMENTS;
+    case ZNODE_TTL:
+        return op->ttl_ms >= 1 && op->ttl_ms <= TTL_MAX_MS ? ERROR_OK : ERROR_BAD_ARGUMENTS;
+    default:
+        return ERROR_OK;
+    }
+}
+
 static enum error create(struct step *step)
 {
     const struct op *op = step->op;
     struct spot parent;
     size_t reached;
 
+    enum error error = check_kind(step);
+    if (error != ERROR_OK)
+        return error;
     if (!has_slash_and_no_nul(op))
         return ERROR_BAD_PATH;
     size_t parent_length = path_parent_length(op->path, op->path_length);
-    enum error error =
-        tree_walk(step->tree->transaction, op->path, parent_length, &parent, &reached);
+    error = tree_walk(step->tree->transaction, op->path, parent_length, &parent, &reached);
     bool missing = error == ERROR_NO_NODE && (op->flags & OP_PARENTS) != 0;
     if (error != ERROR_OK && !missing)
         return error;
@@ -241,7 +273,7 @@ static enum error create(struct step *step)
 
 static enum error set_existing(struct step *step, struct spot *spot)
 {
-    struct content content = content_of(step->op);
+    struct content content = content_of(step);
 
     if (forbidden(step->op->path, step->op->path_length))
         return ERROR_NO_AUTH;
@@ -321,6 +353,18 @@ static enum error find_doomed(struct step *step, struct spot *parent, struct spo
     return error != ERROR_OK ? error : check_node(step, &spot->node);
 }
 
+// C15: whoever deletes it, its session owns it no longer.
+static enum error remove_node(struct step *step, struct spot *parent, const struct spot *spot,
+                              const char *path, size_t length)
+{
+    enum error error = ERROR_OK;
+
+    if (spot->node.kind == ZNODE_EPHEMERAL)
+        error = session_disown(step->tree->transaction, &spot->node);
+    return error != ERROR_OK ? error
+                             : tree_remove(step->tree, parent, spot, path, length, step->stamp);
+}
+
 static enum error delete_node(struct step *step)
 {
     struct spot parent, spot;
@@ -330,8 +374,7 @@ static enum error delete_node(struct step *step)
         return error;
     if (spot.node.num_children > 0)
         return ERROR_NOT_EMPTY;
-    return tree_remove(step->tree, &parent, &spot, step->op->path, step->op->path_length,
-                       step->stamp);
+    return remove_node(step, &parent, &spot, step->op->path, step->op->path_length);
 }
 
 static enum error check(struct step *step)
@@ -433,8 +476,7 @@ static enum error remove_leaves(struct step *step, struct spot *parent, struct s
             append_name(path, spot);
             continue;
         }
-        error = tree_remove(step->tree, parent, spot, (const char *)path->data, path->length,
-                            step->stamp);
+        error = remove_node(step, parent, spot, (const char *)path->data, path->length);
         if (error != ERROR_OK)
             break;
         step->result->deleted++;
@@ -466,6 +508,35 @@ static enum error delete_tree(struct step *step)
     return remove_leaves(step, &parent, &spot, limit);
 }
 
+// ---- Reaping -----------------------------------------------------------------------------------
+
+// Whether the node is still the one that was due, and due at the time of the log.
+static bool still_due(const struct step *step, const struct node *node)
+{
+    return node->kind == step->op->kind && mzxid_matches(step->op, node->mzxid) &&
+           due_is_waiting(node) && node->due_us <= step->stamp->log_time_us;
+}
+
+static enum error reap(struct step *step)
+{
+    struct transaction *transaction = step->tree->transaction;
+    const struct op *op = step->op;
+    struct spot parent, spot;
+
+    enum error error = tree_find(transaction, op->path, op->path_length, &spot);
+    if (error == ERROR_NO_NODE || (error == ERROR_OK && !still_due(step, &spot.node))) {
+        step->result->flags |= RESULT_NO_EFFECT;
+        return ERROR_OK;
+    }
+    if (error == ERROR_OK)
+        error = tree_find(transaction, op->path, path_parent_length(op->path, op->path_length),
+                          &parent);
+    if (error != ERROR_OK)
+        return error == ERROR_NO_NODE ? ERROR_CORRUPT : error;
+    step->result->deleted = 1;
+    return tree_remove(step->tree, &parent, &spot, op->path, op->path_length, step->stamp);
+}
+
 // ---- All ---------------------------------------------------------------------------------------
 
 static enum error execute(struct step *step)
@@ -483,8 +554,10 @@ static enum error execute(struct step *step)
         return put(step);
     case OP_DELETE_TREE:
         return delete_tree(step);
-    default:
-        UNREACHABLE(); // the decoder knows no other
+    case OP_REAP:
+        return reap(step);
+    default: // the decoder knows no other
+        return session_execute(step->tree, step->op, step->stamp, step->result);
     }
 }
 

@@ -33,6 +33,7 @@ void position_write(struct buffer *into, const struct state_position *position)
     buffer_u64(into, position->key_count);
     buffer_u64(into, position->data_bytes);
     buffer_u64(into, position->next_id);
+    buffer_u64(into, position->session_count);
     buffer_u64(into, position->history_start);
     buffer_u64(into, position->history_zxids);
     buffer_u64(into, position->history_bytes);
@@ -54,6 +55,7 @@ void position_read(struct reader *reader, struct state_position *position)
     position->key_count = reader_u64(reader);
     position->data_bytes = reader_u64(reader);
     position->next_id = reader_u64(reader);
+    position->session_count = reader_u64(reader);
     position->history_start = reader_u64(reader);
     position->history_zxids = reader_u64(reader);
     position->history_bytes = reader_u64(reader);

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "storage/state.h"
 
-enum { POSITION_BYTES = 142 };
+enum { POSITION_BYTES = 150 };
 
 void position_write(struct buffer *into, const struct state_position *position);
 void position_read(struct reader *reader, struct state_position *position);

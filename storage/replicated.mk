@@ -7,6 +7,7 @@ storage_libstorage_a_SOURCES += \
 	storage/checkpoint_transfer.c storage/checkpoint_transfer.h \
 	storage/checkpoint_write.c \
 	storage/command.c storage/command.h \
+	storage/due.c storage/due.h \
 	storage/execute.c \
 	storage/history.c storage/history.h \
 	storage/keys.c storage/keys.h \
@@ -15,7 +16,7 @@ storage_libstorage_a_SOURCES += \
 	storage/operations.c storage/operations.h \
 	storage/path.c storage/path.h \
 	storage/position.c storage/position.h \
-	storage/session.h \
+	storage/session.c storage/session.h storage/sessions.h \
 	storage/state.c storage/state.h storage/state_internal.h \
 	storage/tables.c storage/tables.h \
 	storage/tree.c storage/tree.h \

@@ -5,23 +5,15 @@
 // and the state hold only the SHA-256. Time runs outside of the state (rules N11, N14): the leader says
 // that a session has expired, with a command that has no effect if the session was bound again since
 // (`generation`). Closing a session removes it and all its ephemerals as one change of one zxid
-// (rules N17, N18), however it comes about.
+// (rules N17, N18), in the order of their creation, however it comes about.
 #pragma once
 
 #include "storage/state.h"
 
 enum {
-    SESSION_PROOF_BYTES = 32, // SHA-256 of the secret
-    SESSION_TIMEOUT_MIN_MS = 500,
+    SESSION_TIMEOUT_MIN_MS = 500, // OP_SESSION_OPEN with another timeout: BAD_ARGUMENTS
     SESSION_TIMEOUT_MAX_MS = 24 * 3600 * 1000,
     SESSIONS_MAX = 1000000, // above: SESSIONS_FULL (a constant of STATE_VERSION)
-};
-
-// Which connection a session hangs on: the newest stream of it. Zero: none.
-struct session_binding {
-    uint16_t node;    // that serves the stream
-    uint64_t boot;    // its boot_count
-    uint64_t counter; // of the stream, there
 };
 
 struct session_info {
@@ -41,11 +33,14 @@ enum error view_session(struct view *view, uint64_t id, struct session_info *inf
 typedef bool (*session_visit)(void *context, const struct session_info *info);
 enum error view_sessions(struct view *view, uint64_t after, session_visit visit, void *context);
 // The paths of a session's ephemerals, in the order of their creation, until visit returns false.
+// None for a session that does not exist.
 typedef bool (*path_visit)(void *context, const char *path, size_t length);
 enum error view_session_nodes(struct view *view, uint64_t id, path_visit visit, void *context);
 
-// What is due at a log time: containers that have lost their last child, TTL znodes. The leader proposes
-// OP_REAP for each; execution checks again. Until visit returns false.
+// What is due at a log time: containers that have lost their last child, TTL znodes without children.
+// The leader proposes OP_REAP for each; execution checks again. Containers first, then TTL znodes, each
+// in the order of their deadlines, until visit returns false. The visitor may use the view, but for
+// view_due.
 struct due_item {
     uint64_t deadline_us; // log time
     uint8_t kind;         // enum znode_kind: CONTAINER, TTL

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "storage/keys.h"
 #include "storage/position.h"
+#include "storage/sessions.h"
 #include "storage/state_internal.h"
 
 enum {
@@ -146,6 +147,8 @@ enum error state_load_begin(struct state *state)
     state->loaded_bytes = 0;
     state->loaded_id = 0;
     state->loaded_history = (struct history_load){0};
+    state->loaded_ephemerals = state->loaded_owned = state->loaded_counted = 0;
+    state->position.session_count = 0;
     state->position.history_zxids = 0;
     state->position.history_bytes = 0;
     error = tables_clear(&state->writer);
@@ -170,6 +173,7 @@ static enum error check_node(struct state *state, struct bytes key, struct bytes
     if (spot.node.blob > state->loaded_id)
         state->loaded_id = spot.node.blob;
     state->position.node_count++;
+    state->loaded_ephemerals += spot.node.kind == ZNODE_EPHEMERAL;
     return ERROR_OK;
 }
 
@@ -185,6 +189,18 @@ static enum error check_outcome(struct state *state, struct bytes key, struct by
         error = result_decode(outcome.result.data, outcome.result.length, &result);
     state->position.key_count++;
     return error;
+}
+
+static enum error check_session(struct state *state, struct bytes key, struct bytes value)
+{
+    struct session_info info;
+    enum error error = session_decode(key, value, &info);
+
+    if (error != ERROR_OK)
+        return error;
+    state->position.session_count++;
+    state->loaded_counted += info.ephemeral_count;
+    return info.id != 0 ? ERROR_OK : ERROR_CORRUPT;
 }
 
 static enum error check_change(struct state *state, struct bytes key, struct bytes value)
@@ -226,7 +242,13 @@ static enum error check_row(struct state *state, enum table table, struct bytes 
         plausible = lengths_are(key, 2, value, 16, 16);
         break;
     case TABLE_DUE:
-        plausible = keys_due_plausible(key, value);
+        plausible = keys_due_plausible(key, value) || due_row_plausible(key, value);
+        break;
+    case TABLE_SESSION:
+        return check_session(state, key, value);
+    case TABLE_EPHEMERAL:
+        plausible = ephemeral_row_plausible(key, value);
+        state->loaded_owned++;
         break;
     case TABLE_META: // holds the position, which comes with state_load_end
     case TABLE_COUNT:
@@ -257,7 +279,8 @@ enum error state_load_row(struct state *state, uint8_t table, const void *key, s
 static bool same_counts(const struct state_position *a, const struct state_position *b)
 {
     return a->node_count == b->node_count && a->key_count == b->key_count &&
-           a->history_zxids == b->history_zxids && a->history_bytes == b->history_bytes;
+           a->session_count == b->session_count && a->history_zxids == b->history_zxids &&
+           a->history_bytes == b->history_bytes;
 }
 
 enum error state_load_end(struct state *state, const struct state_position *position)
@@ -267,7 +290,9 @@ enum error state_load_end(struct state *state, const struct state_position *posi
     if (!hash128_equal(writer->digest, position->digest) || writer->bytes != position->data_bytes ||
         !same_counts(&state->position, position) || position->node_count == 0 ||
         position->state_version != STATE_VERSION || position->next_id <= state->loaded_id ||
-        state->loaded_history.missing > 0 || state->loaded_history.zxid > position->zxid)
+        state->loaded_history.missing > 0 || state->loaded_history.zxid > position->zxid ||
+        state->loaded_ephemerals != state->loaded_owned || // N20
+        state->loaded_ephemerals != state->loaded_counted)
         return ERROR_CORRUPT;
     state->position = *position;
     return state_commit(state);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The replicated state: znodes, idempotency keys, origins, in tables of one LMDB environment, and
+// The replicated state: znodes, sessions, idempotency keys, origins, in tables of one LMDB environment, and
 // the function that executes decided entries on it.
 //
 // The environment is volatile: it is emptied at every start and rebuilt from a checkpoint and the
@@ -24,11 +24,12 @@ struct state_position {
     uint64_t log_time_us; // of the entry at `applied`
     uint64_t wall_ms;
     uint32_t state_version;
-    struct hash128 digest;  // set digest of every row of every table but meta
-    uint64_t node_count;    // znodes
-    uint64_t key_count;     // idempotency keys kept
-    uint64_t data_bytes;    // sum of keys' and values' sizes, an estimate of a checkpoint's size
-    uint64_t next_id;       // internal id of the next znode; ids are never used twice
+    struct hash128 digest; // set digest of every row of every table but meta
+    uint64_t node_count;   // znodes
+    uint64_t key_count;    // idempotency keys kept
+    uint64_t data_bytes;   // sum of keys' and values' sizes, an estimate of a checkpoint's size
+    uint64_t next_id;      // internal id of the next znode; ids are never used twice
+    uint64_t session_count;
     uint64_t history_start; // zxid of the last change that is no longer in the history
     uint64_t history_zxids; // whose changes are
     uint64_t history_bytes; // of their rows
@@ -122,7 +123,7 @@ enum error view_origin(struct view *view, uint16_t node, uint64_t boot, uint64_t
 
 // Every row of every table in key order, for checkpoints. table is 0..STATE_TABLES-1; the last one,
 // which holds the position, is left out.
-enum { STATE_TABLES = 8 };
+enum { STATE_TABLES = 10 };
 typedef enum error (*row_visit)(void *context, uint8_t table, const void *key, size_t key_length,
                                 const void *value, size_t value_length);
 enum error view_rows(struct view *view, row_visit visit, void *context);

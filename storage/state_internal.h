@@ -22,6 +22,9 @@ struct state {
     uint64_t loaded_bytes; // since the last commit while loading
     uint64_t loaded_id;    // greatest id among the loaded rows
     struct history_load loaded_history;
+    uint64_t loaded_ephemerals; // nodes,
+    uint64_t loaded_owned;      // rows of what sessions own,
+    uint64_t loaded_counted;    // and what the sessions say: all the same
 };
 
 // Ends the views that wait to be used again.

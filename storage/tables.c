@@ -32,7 +32,8 @@ struct tables {
 };
 
 static const char *const table_names[TABLE_COUNT] = {
-    "node", "blob", "acl", "origin", "idempotency", "due", "history", "meta",
+    "node", "blob",    "acl",       "origin",  "idempotency",
+    "due",  "session", "ephemeral", "history", "meta",
 };
 
 // ---- Environment -------------------------------------------------------------------------------

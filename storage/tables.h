@@ -21,8 +21,10 @@ enum table {
     TABLE_ACL,         // id (4, big-endian) -> list
     TABLE_ORIGIN,      // node (2, big-endian) -> boot, next sequence
     TABLE_IDEMPOTENCY, // hash of the key (16) -> outcome
-    TABLE_DUE,         // deadline (8, big-endian), kind, id -> nothing
-    TABLE_HISTORY,     // changes.h
+    TABLE_DUE,         // kind, deadline (8, big-endian), ... (due.h)
+    TABLE_SESSION,     // id (8, big-endian) -> record (sessions.h)
+    TABLE_EPHEMERAL,   // session, node id (8 each, big-endian) -> path
+    TABLE_HISTORY,     // zxid (8, big-endian), part (4, big-endian) -> bytes (changes.h)
     TABLE_META,        // "position" -> position; not in the digest
     TABLE_COUNT
 };

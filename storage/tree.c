@@ -5,14 +5,21 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "storage/due.h"
 
 enum { BLOB_KEY_BYTES = 12, DOOMED_BYTES = 12 };
 
 // ---- Records -----------------------------------------------------------------------------------
 
+static size_t record_bytes(uint8_t kind)
+{
+    return kind == ZNODE_TTL ? NODE_RECORD_BYTES + 8 : NODE_RECORD_BYTES;
+}
+
+// One field holds what the kind needs: a session or a deadline.
 void node_encode(struct buffer *into, const struct node *node)
 {
-    uint8_t *at = buffer_reserve(into, NODE_RECORD_BYTES);
+    uint8_t *at = buffer_reserve(into, record_bytes(node->kind));
 
     bytes_put_u64(at, node->id);
     bytes_put_u64(at + 8, node->czxid);
@@ -24,17 +31,21 @@ void node_encode(struct buffer *into, const struct node *node)
     bytes_put_u32(at + 52, (uint32_t)node->creates);
     bytes_put_u32(at + 56, (uint32_t)node->aversion);
     bytes_put_u32(at + 60, node->num_children);
-    bytes_put_u64(at + 64, node->owner);
+    bytes_put_u64(at + 64, node->kind == ZNODE_EPHEMERAL ? node->owner : node->due_us);
     bytes_put_u64(at + 72, node->blob);
     bytes_put_u32(at + 80, node->acl);
     at[84] = node->kind;
     at[85] = node->flags;
     bytes_put_u32(at + 86, node->data_length);
-    into->length += NODE_RECORD_BYTES;
+    if (node->kind == ZNODE_TTL)
+        bytes_put_u64(at + NODE_RECORD_BYTES, node->ttl_ms);
+    into->length += record_bytes(node->kind);
 }
 
 static void read_record(const uint8_t *at, struct node *node)
 {
+    uint64_t owner_or_due = bytes_get_u64(at + 64);
+
     node->id = bytes_get_u64(at);
     node->czxid = bytes_get_u64(at + 8);
     node->mzxid = bytes_get_u64(at + 16);
@@ -45,17 +56,36 @@ static void read_record(const uint8_t *at, struct node *node)
     node->creates = (int32_t)bytes_get_u32(at + 52);
     node->aversion = (int32_t)bytes_get_u32(at + 56);
     node->num_children = bytes_get_u32(at + 60);
-    node->owner = bytes_get_u64(at + 64);
     node->blob = bytes_get_u64(at + 72);
     node->acl = bytes_get_u32(at + 80);
     node->kind = at[84];
     node->flags = at[85];
     node->data_length = bytes_get_u32(at + 86);
+    node->owner = node->kind == ZNODE_EPHEMERAL ? owner_or_due : 0;
+    node->due_us = node->kind == ZNODE_EPHEMERAL ? 0 : owner_or_due;
+    node->ttl_ms = 0; // stands behind the record
 }
 
-static bool fits_inline(size_t key_length, size_t data_length)
+static bool fits_inline(size_t key_length, uint8_t kind, size_t data_length)
 {
-    return key_length + NODE_RECORD_BYTES + data_length <= NODE_ROW_MAX;
+    return key_length + record_bytes(kind) + data_length <= NODE_ROW_MAX;
+}
+
+// What a node of its kind cannot be.
+static bool kind_plausible(const struct node *node)
+{
+    switch (node->kind) {
+    case ZNODE_PERSISTENT:
+        return node->due_us == 0;
+    case ZNODE_EPHEMERAL:
+        return node->owner != 0 && node->num_children == 0;
+    case ZNODE_CONTAINER:
+        return true;
+    case ZNODE_TTL:
+        return node->ttl_ms >= 1 && node->ttl_ms <= TTL_MAX_MS;
+    default:
+        return false;
+    }
 }
 
 enum error node_decode(struct bytes key, struct bytes value, struct spot *spot)
@@ -66,15 +96,18 @@ enum error node_decode(struct bytes key, struct bytes value, struct spot *spot)
     if (key.length < 8 || key.length > NODE_KEY_MAX || value.length < NODE_RECORD_BYTES)
         return ERROR_CORRUPT;
     read_record(record, node);
-    bool is_inline = fits_inline(key.length, node->data_length);
-    size_t expected = NODE_RECORD_BYTES + (is_inline ? node->data_length : 0);
-    if (value.length != expected || is_inline != (node->blob == 0) || node->kind > ZNODE_TTL ||
-        node->data_length > DATA_MAX || (node->flags & ~NODE_NULL_DATA) != 0 ||
-        node->id <= bytes_get_u64_be(key.data) || node->creates < 0)
+    bool is_inline = fits_inline(key.length, node->kind, node->data_length);
+    size_t head = record_bytes(node->kind);
+    if (value.length != head + (is_inline ? node->data_length : 0) ||
+        is_inline != (node->blob == 0) || node->data_length > DATA_MAX ||
+        (node->flags & ~NODE_NULL_DATA) != 0 || node->id <= bytes_get_u64_be(key.data) ||
+        node->creates < 0)
         return ERROR_CORRUPT;
-    if ((node->flags & NODE_NULL_DATA) != 0 && node->data_length > 0)
+    if (node->kind == ZNODE_TTL)
+        node->ttl_ms = bytes_get_u64(record + NODE_RECORD_BYTES);
+    if (!kind_plausible(node) || ((node->flags & NODE_NULL_DATA) != 0 && node->data_length > 0))
         return ERROR_CORRUPT;
-    spot->inline_data = is_inline ? record + NODE_RECORD_BYTES : NULL;
+    spot->inline_data = is_inline ? record + head : NULL;
     return ERROR_OK;
 }
 
@@ -313,7 +346,7 @@ static enum error put_row(struct tree *tree, const struct spot *spot, const uint
 // Writes the node with new content.
 static enum error put_content(struct tree *tree, struct spot *spot, const struct content *content)
 {
-    bool is_inline = fits_inline(spot->key_length, content->length);
+    bool is_inline = fits_inline(spot->key_length, spot->node.kind, content->length);
 
     ASSERT(content->length <= DATA_MAX);
     spot->node.data_length = (uint32_t)content->length;
@@ -331,6 +364,7 @@ static enum error put_fields(struct tree *tree, struct spot *spot)
 {
     struct bytes key = {.data = spot->key, .length = spot->key_length};
     size_t length = spot->node.blob == 0 ? spot->node.data_length : 0;
+    size_t head = record_bytes(spot->node.kind);
     struct bytes value;
 
     buffer_clear(&tree->row);
@@ -340,9 +374,9 @@ static enum error put_fields(struct tree *tree, struct spot *spot)
         enum error error = table_get(tree->transaction, TABLE_NODE, key, &value);
         if (error != ERROR_OK)
             return error == ERROR_MISSING ? ERROR_CORRUPT : error;
-        if (value.length != NODE_RECORD_BYTES + length)
+        if (value.length != head + length)
             return ERROR_CORRUPT;
-        buffer_append(&tree->row, (const uint8_t *)value.data + NODE_RECORD_BYTES, length);
+        buffer_append(&tree->row, (const uint8_t *)value.data + head, length);
     }
     return table_put(tree->transaction, TABLE_NODE, key,
                      (struct bytes){.data = tree->row.data, .length = tree->row.length});
@@ -364,6 +398,13 @@ static void note(struct tree *tree, enum change_kind kind, const char *path, siz
     changes_note(&tree->changes, &change);
 }
 
+// A time to live is counted from the last change of the data (rule C26), in log time.
+static void begin_life(struct node *node, const struct stamp *stamp)
+{
+    if (node->kind == ZNODE_TTL)
+        node->due_us = stamp->log_time_us + node->ttl_ms * 1000;
+}
+
 enum error tree_insert(struct tree *tree, struct spot *parent, const char *path, size_t length,
                        const struct content *content, const struct stamp *stamp, struct spot *child)
 {
@@ -378,9 +419,16 @@ enum error tree_insert(struct tree *tree, struct spot *parent, const char *path,
         .ctime = stamp->time_ms,
         .mtime = stamp->time_ms,
         .acl = ACL_ALL,
-        .kind = ZNODE_PERSISTENT,
+        .kind = content->kind,
+        .owner = content->owner,
+        .ttl_ms = content->ttl_ms,
     };
+    begin_life(&child->node, stamp);
     enum error error = put_content(tree, child, content);
+    if (error == ERROR_OK)
+        error = due_add(tree->transaction, &child->node, path, length);
+    if (error == ERROR_OK)
+        error = due_remove(tree->transaction, &parent->node);
     if (error != ERROR_OK)
         return error;
     tree->position->node_count++;
@@ -403,11 +451,18 @@ static int32_t next_version(int32_t version)
 enum error tree_set(struct tree *tree, struct spot *spot, const char *path, size_t length,
                     const struct content *content, const struct stamp *stamp)
 {
+    enum error error = due_remove(tree->transaction, &spot->node);
+
+    if (error != ERROR_OK)
+        return error;
     doom_blob(tree, &spot->node);
     spot->node.mzxid = stamp->zxid;
     spot->node.mtime = stamp->time_ms;
     spot->node.version = next_version(spot->node.version);
-    enum error error = put_content(tree, spot, content);
+    begin_life(&spot->node, stamp);
+    error = put_content(tree, spot, content);
+    if (error == ERROR_OK)
+        error = due_add(tree->transaction, &spot->node, path, length);
     if (error == ERROR_OK)
         note(tree, CHANGE_CHANGED, path, length, &spot->node, NULL, content);
     return error;
@@ -423,13 +478,18 @@ enum error tree_remove(struct tree *tree, struct spot *parent, const struct spot
         return ERROR_CORRUPT;
     doom_blob(tree, &spot->node);
     enum error error = table_remove(tree->transaction, TABLE_NODE, key);
+    if (error == ERROR_OK)
+        error = due_remove(tree->transaction, &spot->node);
     if (error != ERROR_OK)
         return error == ERROR_MISSING ? ERROR_CORRUPT : error;
     tree->position->node_count--;
     parent->node.num_children--;
     parent->node.pzxid = stamp->zxid;
     note(tree, CHANGE_DELETED, path, length, &spot->node, &parent->node, &none);
-    return put_fields(tree, parent);
+    if (parent->node.kind == ZNODE_CONTAINER)
+        parent->node.due_us = stamp->log_time_us;
+    error = due_add(tree->transaction, &parent->node, path, path_parent_length(path, length));
+    return error != ERROR_OK ? error : put_fields(tree, parent);
 }
 
 // ---- The first start ---------------------------------------------------------------------------

@@ -15,7 +15,7 @@
 
 enum {
     NODE_KEY_MAX = 8 + ZNODE_NAME_MAX,
-    NODE_RECORD_BYTES = 90, // of a record without inline data
+    NODE_RECORD_BYTES = 90, // of a record without inline data and time to live
     NODE_ROW_MAX = 2000,    // key and value; more would make LMDB use a page of its own
     BLOB_CHUNK_BYTES = 1980,
     NODE_ROOT_ID = 1,
@@ -41,8 +41,10 @@ struct node {
     int32_t creates; // children ever created: ZooKeeper's stored cversion (rules S3, C7)
     int32_t aversion;
     uint32_t num_children;
-    uint64_t owner;
-    uint64_t blob; // id of the chunks, 0 when the data is inline
+    uint64_t owner;  // EPHEMERAL: session; else 0
+    uint64_t due_us; // CONTAINER, TTL: log time of the end while there are no children; else 0
+    uint64_t ttl_ms; // TTL; else 0
+    uint64_t blob;   // id of the chunks, 0 when the data is inline
     uint32_t acl;
     uint8_t kind;  // enum znode_kind
     uint8_t flags; // enum node_flag
@@ -57,10 +59,12 @@ struct spot {
     const uint8_t *inline_data; // NULL when the data is in chunks; see struct transaction
 };
 
-// Zxid and time that every change of one command shares (rule S6).
+// What every change of one command shares (rule S6).
 struct stamp {
     uint64_t zxid;
-    uint64_t time_ms;
+    uint64_t time_ms; // wall clock, for people
+    uint64_t log_time_us;
+    uint64_t actor; // the session that asks; 0: none
 };
 
 // The tree under change.
@@ -78,6 +82,9 @@ struct content {
     const uint8_t *data;
     size_t length;
     bool null;
+    uint8_t kind;    // create: enum znode_kind
+    uint64_t owner;  // create: of an EPHEMERAL
+    uint64_t ttl_ms; // create: of a TTL node
 };
 
 // Errors: CORRUPT. The spot's key is left alone.
@@ -100,8 +107,9 @@ enum error tree_first_child(struct transaction *transaction, uint64_t parent, st
 enum error tree_data(struct transaction *transaction, const struct spot *spot,
                      struct buffer *scratch, const uint8_t **data);
 
-// All three take the node's path, which goes into the history with what they change.
-// Adds a persistent child and counts it in the parent. Requires that it does not exist and that the
+// All three take the node's path, which goes into the history with what they change. They keep the
+// rows of what is due; those of sessions are the caller's.
+// Adds a child and counts it in the parent. Requires that it does not exist and that the
 // path is legal. Updates *parent and fills in *child.
 enum error tree_insert(struct tree *tree, struct spot *parent, const char *path, size_t length,
                        const struct content *content, const struct stamp *stamp,

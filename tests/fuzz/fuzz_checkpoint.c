@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "storage/session.h"
 #include "storage/state_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -53,6 +54,40 @@ static enum error load_rows(struct state *state, const uint8_t *data, size_t siz
     return error;
 }
 
+static bool take_change(void *context, const struct change *change)
+{
+    (void)context;
+    ASSERT(change->path_length == 0 || change->path != NULL);
+    return true;
+}
+
+static bool take_path(void *context, const char *path, size_t length)
+{
+    (void)context;
+    return path[0] == '/' && length > 1;
+}
+
+static bool take_session(void *context, const struct session_info *info)
+{
+    ASSERT(view_session_nodes(context, info->id, take_path, NULL) == ERROR_OK);
+    return true;
+}
+
+static bool take_due(void *context, const struct due_item *item)
+{
+    (void)context;
+    return item->kind == ZNODE_CONTAINER || item->kind == ZNODE_TTL;
+}
+
+static void list_tables(struct view *view)
+{
+    enum error error = view_changes(view, 0, take_change, NULL);
+    ASSERT(error == ERROR_OK || error == ERROR_CORRUPT);
+    ASSERT(view_sessions(view, 0, take_session, view) == ERROR_OK);
+    error = view_due(view, UINT64_MAX, take_due, NULL);
+    ASSERT(error == ERROR_OK || error == ERROR_CORRUPT);
+}
+
 static void list_all(struct state *state)
 {
     unsigned visits = 0;
@@ -63,6 +98,7 @@ static void list_all(struct state *state)
     enum error error =
         view_tree(view, "/", 1, NULL, 0, UINT32_MAX, true, count_visit, &visits, &more);
     ASSERT(error == ERROR_OK || error == ERROR_CORRUPT || error == ERROR_NO_NODE);
+    list_tables(view);
     view_close(view);
 }
 
@@ -76,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         position.digest = state->writer.digest;
         position.data_bytes = state->writer.bytes;
         position.next_id = state->loaded_id + 1;
+        position.zxid = UINT64_MAX;
         if (state_load_end(state, &position) == ERROR_OK)
             list_all(state);
     }

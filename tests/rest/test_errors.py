@@ -14,7 +14,8 @@ ROW = re.compile(r'X\(\s*(?P<name>[A-Z_]+),\s*(?P<zk>-?\d+),\s*"(?P<code>[^"]+)"
                  r'\s*"(?P<title>[^"]+)"\)')
 # Rows that no client meets: success, those of a node that refuses to start, those of sessions.
 INTERNAL = {'ok', 'foreign', 'locked', 'missing', 'usage'}
-SESSIONS = {'session-required', 'session-expired', 'no-children-for-ephemerals'}
+SESSIONS = {'session-required', 'session-expired', 'session-denied', 'sessions-full',
+            'no-children-for-ephemerals'}
 
 
 def table():

@@ -102,6 +102,72 @@ struct op op_matching(struct op op, uint64_t mzxid)
     return op;
 }
 
+struct op op_kind(struct op op, enum znode_kind kind)
+{
+    op.kind = (uint8_t)kind;
+    return op;
+}
+
+struct op op_ttl(const char *path, uint64_t ttl_ms)
+{
+    struct op op = op_kind(op_create(path, ""), ZNODE_TTL);
+
+    op.ttl_ms = ttl_ms;
+    return op;
+}
+
+struct op op_tree(const char *path, uint32_t limit, unsigned flags)
+{
+    struct op op = op_make(OP_DELETE_TREE, path);
+
+    op.limit = limit;
+    op.flags = (uint16_t)flags;
+    return op;
+}
+
+struct op op_reap(const char *path, enum znode_kind kind, uint64_t mzxid)
+{
+    return op_matching(op_kind(op_make(OP_REAP, path), kind), mzxid);
+}
+
+static const uint8_t proof[SESSION_PROOF_BYTES] = "thirty-two bytes of the SHA-256";
+
+struct op op_open(uint32_t timeout_ms)
+{
+    return (struct op){.type = OP_SESSION_OPEN,
+                       .session = {.timeout_ms = timeout_ms, .proof = proof}};
+}
+
+struct op op_on_session(enum op_type type, uint64_t id)
+{
+    return (struct op){.type = (uint8_t)type, .session.id = id};
+}
+
+struct op op_expire(uint64_t id, uint64_t generation)
+{
+    struct op op = op_on_session(OP_SESSION_EXPIRE, id);
+
+    op.session.generation = generation;
+    return op;
+}
+
+struct op op_bind(uint64_t id, struct session_binding binding)
+{
+    struct op op = op_on_session(OP_SESSION_BIND, id);
+
+    op.session.binding = binding;
+    op.session.grace_ms = 250;
+    return op;
+}
+
+struct op op_unbind(uint64_t id, struct session_binding binding)
+{
+    struct op op = op_on_session(OP_SESSION_UNBIND_CLOSE, id);
+
+    op.session.binding = binding;
+    return op;
+}
+
 void encode(struct buffer *into, const struct fixture *fixture, bool multi, const struct op *ops,
             uint32_t count)
 {
@@ -202,6 +268,18 @@ enum error run(struct fixture *fixture, struct op op)
 enum error run_multi(struct fixture *fixture, const struct op *ops, uint32_t count)
 {
     return run_command(fixture, true, ops, count);
+}
+
+uint64_t open_session(struct fixture *fixture)
+{
+    assert_int_equal(run(fixture, op_open(10000)), ERROR_OK);
+    return fixture->last.result.zxid;
+}
+
+void act_as(struct fixture *fixture, uint64_t session)
+{
+    fixture->keyed.actor = session;
+    fixture->keyed.proof = session != 0 ? proof : NULL;
 }
 
 struct stat_fields stat_of(struct fixture *fixture, const char *path)

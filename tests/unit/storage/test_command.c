@@ -126,7 +126,7 @@ static void command_decode_refuses_what_it_does_not_know(void **context)
     assert_int_equal(decode_one(&two, &good), ERROR_BAD_ARGUMENTS);
     op = good, op.type = 0;
     assert_int_equal(decode_one(&one, &op), ERROR_BAD_ARGUMENTS);
-    op = good, op.type = OP_DELETE_TREE + 1;
+    op = good, op.type = OP_SESSION_UNBIND_CLOSE + 1;
     assert_int_equal(decode_one(&one, &op), ERROR_BAD_ARGUMENTS);
     op = good, op.kind = ZNODE_EPHEMERAL;
     assert_int_equal(decode_one(&one, &op), ERROR_BAD_ARGUMENTS);
@@ -136,6 +136,98 @@ static void command_decode_refuses_what_it_does_not_know(void **context)
     assert_int_equal(decode_one(&one, &op), ERROR_BAD_ARGUMENTS);
     op = good, op.type = OP_DELETE, op.data = (const uint8_t *)"x", op.data_length = 1;
     assert_int_equal(decode_one(&one, &op), ERROR_BAD_ARGUMENTS);
+}
+
+static const uint8_t proof[SESSION_PROOF_BYTES] = "thirty-two bytes of the SHA-256";
+
+static const struct op session_ops[] = {
+    {.type = OP_SESSION_OPEN, .session = {.timeout_ms = 1 << 20, .proof = proof}},
+    {.type = OP_SESSION_CLOSE, .session = {.id = 1ull << 40}},
+    {.type = OP_SESSION_EXPIRE, .session = {.id = 3, .generation = 1ull << 33}},
+    {.type = OP_SESSION_BIND,
+     .session = {.id = 4,
+                 .binding = {.node = 300, .boot = 1ull << 34, .counter = 9},
+                 .grace_ms = 5}},
+    {.type = OP_SESSION_UNBIND_CLOSE,
+     .session = {.id = 5, .binding = {.node = 7, .boot = 8, .counter = 1ull << 35}}},
+    {.type = OP_REAP,
+     .kind = ZNODE_TTL,
+     .path = "/a",
+     .path_length = 2,
+     .match_count = 1,
+     .match = {77}},
+    {.type = OP_CREATE, .kind = ZNODE_TTL, .path = "/a", .path_length = 2, .ttl_ms = 1ull << 36},
+    {.type = OP_CREATE, .kind = ZNODE_EPHEMERAL, .path = "/a", .path_length = 2},
+    {.type = OP_CREATE, .kind = ZNODE_CONTAINER, .path = "/a", .path_length = 2},
+};
+
+static void operations_that_stand_alone_keep_every_field(void **context)
+{
+    (void)context;
+    for (unsigned i = 0; i < sizeof session_ops / sizeof *session_ops; i++) {
+        const struct op *op = &session_ops[i];
+        struct command command = {.op_count = 1, .actor = 1ull << 50, .proof = proof};
+        struct buffer bytes = {0};
+        struct op back;
+        command_encode_begin(&bytes, &command);
+        command_encode_op(&bytes, op);
+        for (size_t length = 0; length < bytes.length; length++)
+            assert_int_equal(command_decode(bytes.data, length, &command), ERROR_BAD_ARGUMENTS);
+        assert_int_equal(command_decode(bytes.data, bytes.length, &command), ERROR_OK);
+        assert_int_equal(command.actor, 1ull << 50);
+        assert_memory_equal(command.proof, proof, sizeof proof);
+        command_next_op(&command, &back);
+        assert_int_equal(back.type, op->type);
+        assert_int_equal(back.kind, op->kind);
+        assert_int_equal(back.ttl_ms, op->ttl_ms);
+        assert_int_equal(back.match[0], op->match[0]);
+        assert_int_equal(back.session.id, op->session.id);
+        assert_int_equal(back.session.generation, op->session.generation);
+        assert_int_equal(back.session.timeout_ms, op->session.timeout_ms);
+        assert_int_equal(back.session.grace_ms, op->session.grace_ms);
+        assert_int_equal(back.session.binding.node, op->session.binding.node);
+        assert_int_equal(back.session.binding.boot, op->session.binding.boot);
+        assert_int_equal(back.session.binding.counter, op->session.binding.counter);
+        if (op->session.proof != NULL)
+            assert_memory_equal(back.session.proof, proof, sizeof proof);
+        buffer_deinit(&bytes);
+    }
+}
+
+static void only_operations_on_znodes_go_into_a_multi(void **context)
+{
+    const struct command multi = {.multi = true, .op_count = 1}, one = {.op_count = 1};
+
+    (void)context;
+    for (unsigned i = 0; i < sizeof session_ops / sizeof *session_ops; i++) {
+        bool on_znode = session_ops[i].type == OP_CREATE;
+        assert_int_equal(decode_one(&one, &session_ops[i]), ERROR_OK);
+        assert_int_equal(decode_one(&multi, &session_ops[i]),
+                         on_znode ? ERROR_OK : ERROR_BAD_ARGUMENTS);
+    }
+}
+
+static void kinds_belong_to_operations(void **context)
+{
+    const struct command one = {.op_count = 1};
+    struct op reap = {
+        .type = OP_REAP, .kind = ZNODE_TTL, .path = "/a", .path_length = 2, .match_count = 1};
+
+    (void)context;
+    for (uint8_t type = OP_CHECK; type <= OP_DELETE_TREE; type++) {
+        for (uint8_t kind = ZNODE_PERSISTENT; kind <= ZNODE_TTL + 1; kind++) {
+            struct op op = {.type = type, .kind = kind, .path = "/a", .path_length = 2};
+            bool good = kind == ZNODE_PERSISTENT || (type == OP_CREATE && kind <= ZNODE_TTL);
+            assert_int_equal(decode_one(&one, &op), good ? ERROR_OK : ERROR_BAD_ARGUMENTS);
+        }
+    }
+    assert_int_equal(decode_one(&one, &reap), ERROR_OK);
+    reap.kind = ZNODE_EPHEMERAL;
+    assert_int_equal(decode_one(&one, &reap), ERROR_BAD_ARGUMENTS);
+    reap.kind = ZNODE_CONTAINER, reap.match_count = 0;
+    assert_int_equal(decode_one(&one, &reap), ERROR_BAD_ARGUMENTS);
+    reap.match_count = 2;
+    assert_int_equal(decode_one(&one, &reap), ERROR_BAD_ARGUMENTS);
 }
 
 static void encode_sample_result(struct buffer *into)
@@ -285,6 +377,9 @@ int main(void)
         cmocka_unit_test(command_decode_refuses_every_truncation),
         cmocka_unit_test(command_decode_refuses_every_trailing_byte),
         cmocka_unit_test(command_decode_refuses_what_it_does_not_know),
+        cmocka_unit_test(operations_that_stand_alone_keep_every_field),
+        cmocka_unit_test(only_operations_on_znodes_go_into_a_multi),
+        cmocka_unit_test(kinds_belong_to_operations),
         cmocka_unit_test(result_round_trip_keeps_every_field),
         cmocka_unit_test(result_decode_refuses_truncation_and_trailing_bytes),
         cmocka_unit_test(batch_round_trip_keeps_parts_and_commands),
