@@ -63,7 +63,9 @@ struct read_wait {
     struct fifo_link link; // the backend's, while it holds the wait
     bool barrier;          // linearizable: everything acknowledged before now must be visible
     uint64_t min_zxid;     // not before this position is visible; 0: none. Not with a barrier
-    uint64_t deadline_ns;  // clock_monotonic_ns by which it must be completed
+    uint64_t renew; // a session of which the leader must have heard before the barrier begins;
+                    // 0: none
+    uint64_t deadline_ns; // clock_monotonic_ns by which it must be completed
     // Called from any thread, once. OK, or NO_LEADER (barrier), BEHIND (min_zxid), DRAINING.
     void (*complete)(struct read_wait *wait, enum error error);
 };
@@ -83,6 +85,9 @@ struct api_backend {
     uint64_t (*staleness_ms)(void *context);
     // Whether this node heard from a quorum lately, so that silence means that nothing happens.
     bool (*in_contact)(void *context);
+    // A session was heard of, which lives on if the proof (SESSION_PROOF_BYTES) is its own; best effort.
+    // Returns whether this node knows the session and the proof is right.
+    bool (*touch)(void *context, uint64_t session, const uint8_t *proof);
 };
 
 // Every limit is an option of the daemon (server/config.c has names, defaults and bounds).

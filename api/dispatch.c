@@ -99,7 +99,7 @@ static enum error check_body(const struct request *request, const char *method,
     if (length > most)
         return problem_set(problem, ERROR_BODY_TOO_LARGE,
                            "the body has %" PRIu64 " bytes, the limit is %" PRIu32, length, most);
-    if (!request->has_body && request->method == METHOD_PUT)
+    if (request->route->body && !request->has_body && request->method == METHOD_PUT)
         return problem_set(problem, ERROR_LENGTH_REQUIRED,
                            "the PUT has neither Content-Length nor Transfer-Encoding; send an "
                            "empty body on purpose with Content-Length: 0");
@@ -113,6 +113,8 @@ static enum error check_head(struct request *request, const char *method, struct
                                      is_mutation(request->method), problem);
     if (error == ERROR_OK)
         error = find_resource(request, method, problem);
+    if (error == ERROR_OK)
+        error = credential_take(&request->headers, &request->session, problem);
     if (error != ERROR_OK || request->route == NULL)
         return error;
     return check_body(request, method, problem);
@@ -151,10 +153,23 @@ bool dispatch_head(struct request *request, const char *method, const char *http
     return true;
 }
 
+// Once per request: one that waits proves nothing about its client later.
+static void hear_session(struct request *request)
+{
+    const struct api_backend *backend = &request->service->backend;
+    const struct credential *session = &request->session;
+
+    if (session->id == 0 || request->session_heard)
+        return;
+    request->session_heard = true;
+    request->session_known = backend->touch(backend->context, session->id, session->proof);
+}
+
 void dispatch_run(struct request *request)
 {
     if (request->reply.status != STATUS_NONE)
         return;
+    hear_session(request);
     size_t row = (size_t)(request->route - route_at(0));
     handlers[row].handler(request);
 }

@@ -73,6 +73,14 @@ static void set_changing(struct MHD_Response *response, const struct request *re
         set_staleness(response, reply->staleness_ms);
 }
 
+// Whether the reply is about sessions, with a credential perhaps.
+static bool is_private(const struct request *request)
+{
+    const struct target *parts = &request->parts;
+
+    return parts->path_length >= 12 && memcmp(parts->path, "/v1/sessions", 12) == 0;
+}
+
 // Headers that all replies of one shape have in common.
 static void add_common(struct MHD_Response *response, const struct reply_shape *shape,
                        const struct request *request)
@@ -82,7 +90,7 @@ static void add_common(struct MHD_Response *response, const struct reply_shape *
     add(response, "X-Node", request->service->node);
     if (shape->v1) {
         add(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-            request->reply.no_store ? "no-store" : "no-cache");
+            request->reply.no_store || is_private(request) ? "no-store" : "no-cache");
         add(response, MHD_HTTP_HEADER_VARY, "Accept, Curlew-Session, Authorization, Origin");
     }
     if (!shape->v1 && request->service->rules.allowed_origins != NULL &&
@@ -158,7 +166,8 @@ static bool can_be_kept(const struct reply_shape *shape, const struct request *r
 
     return shape->length <= KEPT_REPLY_BYTES_MAX && reply->fixed == NULL &&
            reply->location.length == 0 && reply->retry_after_s == 0 && reply->allow == 0 &&
-           !reply->replayed && !reply->no_store && named_origin(request) == NULL && !is_draining(request);
+           !reply->replayed && !reply->no_store && !is_private(request) &&
+           named_origin(request) == NULL && !is_draining(request);
 }
 
 static struct reply_shape shape_of(const struct request *request)

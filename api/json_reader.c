@@ -335,6 +335,21 @@ enum error json_get_int32(struct json_object *object, const char *name, const ch
     return ERROR_OK;
 }
 
+enum error json_get_int64(struct json_object *object, const char *name, const char *where,
+                          int64_t *value, enum json_presence *presence, struct problem *problem)
+{
+    struct json_object *member;
+
+    *presence = JSON_ABSENT;
+    if (!json_object_object_get_ex(object, name, &member))
+        return ERROR_OK;
+    if (!json_object_is_type(member, json_type_int))
+        return wrong_type(name, where, "a whole number", problem);
+    *presence = JSON_VALUE;
+    *value = json_object_get_int64(member);
+    return ERROR_OK;
+}
+
 enum error json_get_bool(struct json_object *object, const char *name, const char *where,
                          bool *value, struct problem *problem)
 {

@@ -41,5 +41,7 @@ enum error json_get_string(struct json_object *object, const char *name, bool nu
                            enum json_presence *presence, struct problem *problem);
 enum error json_get_int32(struct json_object *object, const char *name, const char *where,
                           int32_t *value, struct problem *problem);
+enum error json_get_int64(struct json_object *object, const char *name, const char *where,
+                          int64_t *value, enum json_presence *presence, struct problem *problem);
 enum error json_get_bool(struct json_object *object, const char *name, const char *where,
                          bool *value, struct problem *problem);

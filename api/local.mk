@@ -8,6 +8,7 @@ api_libapi_a_SOURCES = \
 	api/api.c api/api.h \
 	api/canned.c api/canned.h \
 	api/connection.c api/connection.h \
+	api/credential.c api/credential.h \
 	api/cursor.c api/cursor.h \
 	api/deadlines.c api/deadlines.h \
 	api/decimal.h \
@@ -27,6 +28,7 @@ api_libapi_a_SOURCES = \
 	api/json_reader.c api/json_reader.h \
 	api/json_writer.c api/json_writer.h \
 	api/kept_replies.c api/kept_replies.h \
+	api/lifetime.c api/lifetime.h \
 	api/listener.c \
 	api/multi.c \
 	api/multi_parse.c api/multi_parse.h \
@@ -44,6 +46,7 @@ api_libapi_a_SOURCES = \
 	api/result.c api/result.h \
 	api/route.c api/route.h api/routes.h \
 	api/service.c \
+	api/session.c \
 	api/stream.c api/stream.h \
 	api/submit.c api/submit.h \
 	api/target.c api/target.h \

@@ -131,6 +131,18 @@ static void finish_multi(struct request *request)
         reply_failure(request, &result);
 }
 
+static enum error check_owner(const struct request *request, const struct multi *multi,
+                              struct problem *problem)
+{
+    for (size_t i = 0; i < multi->count && request->session.id == 0; i++) {
+        if (multi->ops[i].op.kind == ZNODE_EPHEMERAL)
+            return problem_set(
+                problem, ERROR_SESSION_REQUIRED,
+                "ops[%zu] is ephemeral and needs an owner: the header Curlew-Session", i);
+    }
+    return ERROR_OK;
+}
+
 static void submit_writes(struct request *request, const struct multi *multi)
 {
     struct buffer *encoded = &request->reply.body;
@@ -138,7 +150,8 @@ static void submit_writes(struct request *request, const struct multi *multi)
     struct problem problem = {0};
     bool shrinks = true;
 
-    if (submit_prepare(request, &command, &problem) != ERROR_OK) {
+    if (check_owner(request, multi, &problem) != ERROR_OK ||
+        submit_prepare(request, &command, &problem) != ERROR_OK) {
         reply_problem(request, &problem);
         return;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/json_reader.h"
+#include "api/lifetime.h"
 #include "base/memory.h"
 
 enum { WHERE_MAX = 32, KINDS = 6 };
@@ -16,12 +17,16 @@ struct kind {
     const char *name;
     enum op_type type; // of writes
     bool read;
-    const char *members[6]; // NULL-terminated
+    const char *members[9]; // NULL-terminated
 };
 
 static const struct kind kinds[KINDS] = {
     [MULTI_CHECK] = {"check", OP_CHECK, false, {"op", "path", "version"}},
-    [MULTI_CREATE] = {"create", OP_CREATE, false, {"op", "path", "data", "encoding", "sequential"}},
+    [MULTI_CREATE] = {"create",
+                      OP_CREATE,
+                      false,
+                      {"op", "path", "data", "encoding", "sequential", "ephemeral", "container",
+                       "ttl_ms"}},
     [MULTI_SET] = {"set", OP_SET, false, {"op", "path", "data", "encoding", "version"}},
     [MULTI_DELETE] = {"delete", OP_DELETE, false, {"op", "path", "version"}},
     [MULTI_GET] = {"get", 0, true, {"op", "path"}},
@@ -137,11 +142,28 @@ static enum error parse_data(struct json_object *object, const char *where, bool
     return error;
 }
 
+static enum error parse_lifetime(struct json_object *object, const char *where, struct op *op,
+                                 struct problem *problem)
+{
+    struct lifetime lifetime = {0};
+    enum json_presence presence;
+
+    enum error error = json_get_bool(object, "ephemeral", where, &lifetime.ephemeral, problem);
+    if (error == ERROR_OK)
+        error = json_get_bool(object, "container", where, &lifetime.container, problem);
+    if (error == ERROR_OK)
+        error = json_get_int64(object, "ttl_ms", where, &lifetime.ttl_ms, &presence, problem);
+    if (error != ERROR_OK)
+        return error;
+    lifetime.has_ttl = presence == JSON_VALUE;
+    return lifetime_apply(&lifetime, ERROR_BAD_JSON, where, op, problem);
+}
+
 static enum error parse_op(struct json_object *object, const char *where, struct multi_op *into,
                            struct buffer *decoded, struct problem *problem)
 {
-    static const char *const any[] = {"op",         "path",    "data", "encoding",
-                                      "sequential", "version", NULL};
+    static const char *const any[] = {"op",        "path",      "data",   "encoding", "sequential",
+                                      "ephemeral", "container", "ttl_ms", "version",  NULL};
     bool sequential = false;
 
     into->op = (struct op){.version = -1};
@@ -161,6 +183,8 @@ static enum error parse_op(struct json_object *object, const char *where, struct
         error = json_get_bool(object, "sequential", where, &sequential, problem);
     if (sequential)
         into->op.flags |= OP_SEQUENTIAL;
+    if (error == ERROR_OK && into->type == MULTI_CREATE)
+        error = parse_lifetime(object, where, &into->op, problem);
     if (error == ERROR_OK && (into->type == MULTI_CREATE || into->type == MULTI_SET))
         error = parse_data(object, where, into->type == MULTI_SET, &into->op, decoded, problem);
     return error;

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "api/percent.h"
+#include "storage/command.h"
 
 enum { NAME_MAX_BYTES = 32, LIST_MAX_BYTES = 256, NEAR_MISS_EDITS = 2 };
 
@@ -58,6 +59,9 @@ static const struct parameter parameters[QUERY_COUNT] = {
     [QUERY_PATH] = {.name = "path", .kind = PATHS},
     [QUERY_INITIAL] = {.name = "initial", .kind = FLAG},
     [QUERY_DATA] = {.name = "data", .kind = FLAG},
+    [QUERY_EPHEMERAL] = {.name = "ephemeral", .kind = FLAG},
+    [QUERY_CONTAINER] = {.name = "container", .kind = FLAG},
+    [QUERY_TTL] = {.name = "ttl", .kind = DURATION, .least = 1, .most = TTL_MAX_MS},
 };
 
 static size_t least_of(size_t a, size_t b, size_t c)
@@ -116,9 +120,28 @@ static void list_allowed(char into[LIST_MAX_BYTES], uint32_t allowed)
     }
 }
 
+// What says how a znode is created is easily put into a PUT, which would then make a persistent one.
+static bool is_for_creates(const char *name)
+{
+    static const unsigned creating[] = {QUERY_SEQUENTIAL, QUERY_EPHEMERAL, QUERY_CONTAINER,
+                                        QUERY_TTL};
+
+    for (size_t i = 0; i < sizeof creating / sizeof creating[0]; i++) {
+        if (strcmp(name, parameters[creating[i]].name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum error refuse_unknown(const char *name, uint32_t allowed, struct problem *problem)
 {
     char known[LIST_MAX_BYTES];
+
+    if (is_for_creates(name))
+        return problem_set(problem, ERROR_BAD_QUERY,
+                           "there is no query parameter \"%s\" here: it belongs to a POST on the "
+                           "znode that is to be created",
+                           name);
     const char *meant = near_miss(name, allowed);
 
     if (meant != NULL)
@@ -212,6 +235,10 @@ static enum error parse_duration(const struct parameter *parameter, const char *
                            parameter->name, text);
     if (*value >= parameter->least && *value <= parameter->most)
         return ERROR_OK;
+    if (*value < parameter->least)
+        return problem_set(problem, ERROR_BAD_QUERY,
+                           "\"%s\" is \"%s\"; it must be at least %" PRId64 "ms", parameter->name,
+                           text, parameter->least);
     return problem_set(problem, ERROR_BAD_QUERY, "\"%s\" is \"%s\"; it can be at most %" PRId64 "s",
                        parameter->name, text, parameter->most / 1000);
 }

@@ -31,6 +31,9 @@ enum query_name {
     QUERY_PATH,
     QUERY_INITIAL,
     QUERY_DATA,
+    QUERY_EPHEMERAL,
+    QUERY_CONTAINER,
+    QUERY_TTL,
     QUERY_COUNT
 };
 

@@ -4,11 +4,13 @@
 #include "api/read.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "api/dispatch.h"
 #include "api/precondition.h"
 #include "api/reply.h"
 #include "base/clock.h"
+#include "storage/session.h"
 
 enum { NS_PER_MS = 1000000, AT_ITS_END_NS = 100 * NS_PER_MS };
 
@@ -75,7 +77,7 @@ static void finish(struct request *request)
         reply_problem(request, &problem);
 }
 
-static void wait(struct request *request, bool barrier)
+static void wait(struct request *request, bool barrier, uint64_t renew)
 {
     struct service *service = request->service;
     uint64_t wait_ms = service->limits.wait_default_ms;
@@ -88,6 +90,7 @@ static void wait(struct request *request, bool barrier)
     }
     request->read = (struct read_wait){.barrier = barrier,
                                        .min_zxid = barrier ? 0 : wanted_zxid(request),
+                                       .renew = renew,
                                        .deadline_ns = clock_monotonic_ns() + wait_ms * NS_PER_MS,
                                        .complete = complete};
     request->finish = finish;
@@ -97,6 +100,11 @@ static void wait(struct request *request, bool barrier)
     }
     problem_set(&problem, ERROR_DRAINING, "the server is shutting down and no read may wait");
     reply_problem(request, &problem);
+}
+
+void read_renewed(struct request *request, uint64_t session)
+{
+    wait(request, true, session);
 }
 
 // ---- Looking -----------------------------------------------------------------------------------
@@ -125,6 +133,23 @@ static bool refuse(struct request *request, enum error error)
     return false;
 }
 
+// Only what a barrier has confirmed tells of a session: a node that is behind may not know it yet.
+static bool check_session(struct request *request, struct live_view *view)
+{
+    const struct credential *session = &request->session;
+    struct session_info info;
+
+    if (session->id == 0 || is_local(request))
+        return true;
+    enum error error = view_session(view->view, session->id, &info);
+    if (error == ERROR_OK && memcmp(info.proof, session->proof, sizeof info.proof) != 0)
+        error = ERROR_SESSION_DENIED;
+    if (error == ERROR_OK)
+        return true;
+    live_release(request->service->backend.live, view);
+    return refuse(request, error);
+}
+
 // The age is asked for first: what is looked at is then not older.
 bool read_begin(struct request *request, struct live_view *view)
 {
@@ -132,7 +157,7 @@ bool read_begin(struct request *request, struct live_view *view)
     struct problem problem = {0};
 
     if (must_wait_for_barrier(request)) {
-        wait(request, true);
+        wait(request, true, 0);
         return false;
     }
     note_staleness(request);
@@ -142,10 +167,10 @@ bool read_begin(struct request *request, struct live_view *view)
     uint64_t zxid = view_position(view->view)->zxid;
     reply_set_zxid(request, zxid);
     if (wanted_zxid(request) <= zxid)
-        return true;
+        return check_session(request, view);
     live_release(backend->live, view);
     if (is_local(request) && !request->read_waited && !is_alone(request)) {
-        wait(request, false);
+        wait(request, false, 0);
         return false;
     }
     refuse_position(request, zxid, &problem);

@@ -63,6 +63,8 @@ void request_reset(struct request *request)
     request->has_body = false;
     request->finish = request->gone = NULL;
     request->read_waited = false;
+    request->session.id = 0;
+    request->session_heard = request->session_known = false;
     request->hold_until_ns = 0;
     free(request->poll);
     request->poll = NULL;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/credential.h"
 #include "api/etag.h"
 #include "api/guard.h"
 #include "api/headers.h"
@@ -74,9 +75,13 @@ struct request {
     bool trailing_slash;
     struct headers headers; // values belong to the HTTP library, valid while the request is
     struct query query;
-    struct buffer body;     // owned
-    uint64_t body_reserved; // part of service->bodies
-    bool has_body;          // Content-Length or Transfer-Encoding was given
+    struct credential session;    // of the header Curlew-Session
+    bool session_heard;           // and the backend was told
+    bool session_known;           // and it knew the session, and the secret was right
+    char secret[SECRET_TEXT_MAX]; // of a session that is opened
+    struct buffer body;           // owned
+    uint64_t body_reserved;       // part of service->bodies
+    bool has_body;                // Content-Length or Transfer-Encoding was given
     struct reply reply;
     // While parked:
     struct submission submission;

@@ -13,8 +13,12 @@
 #define QUERIES_POLL (QUERIES_READ | QUERY_BIT(WAIT) | QUERY_BIT(SINCE))
 #define QUERIES_WATCH                                                                              \
     (QUERY_BIT(RECURSIVE) | QUERY_BIT(INITIAL) | QUERY_BIT(DATA) | QUERY_BIT(SINCE))
-#define QUERIES_PUT    (QUERY_BIT(PARENTS) | QUERY_BIT(VERSION))
-#define QUERIES_POST   (QUERY_BIT(SEQUENTIAL) | QUERY_BIT(PARENTS))
+#define QUERIES_PUT (QUERY_BIT(PARENTS) | QUERY_BIT(VERSION))
+#define QUERIES_POST                                                                               \
+    (QUERY_BIT(SEQUENTIAL) | QUERY_BIT(EPHEMERAL) | QUERY_BIT(CONTAINER) | QUERY_BIT(TTL) |        \
+     QUERY_BIT(PARENTS))
+#define QUERIES_LIST                                                                               \
+    (QUERY_BIT(LIMIT) | QUERY_BIT(CURSOR) | QUERY_BIT(CONSISTENCY) | QUERY_BIT(MIN_ZXID))
 #define QUERIES_DELETE (QUERY_BIT(VERSION) | QUERY_BIT(RECURSIVE) | QUERY_BIT(LIMIT))
 
 // X(method, pattern, operation id, handler, query parameters, takes a body)
@@ -34,6 +38,11 @@
     X(POST, "/v1/multi", "multi_post", multi_post, QUERIES_NONE, true)                             \
     X(GET, "/v1/watch/{path}", "watch_get", watch_get, QUERIES_WATCH, false)                       \
     X(GET, "/v1/watch", "watch_paths_get", watch_get, QUERIES_WATCH | QUERY_BIT(PATH), false)      \
+    X(GET, "/v1/sessions", "sessions_get", sessions_get, QUERIES_LIST, false)                      \
+    X(POST, "/v1/sessions", "sessions_post", sessions_post, QUERIES_NONE, true)                    \
+    X(GET, "/v1/sessions/{id}", "session_get", session_get, QUERIES_NONE, false)                   \
+    X(PUT, "/v1/sessions/{id}", "session_put", session_put, QUERIES_NONE, false)                   \
+    X(DELETE, "/v1/sessions/{id}", "session_delete", session_delete, QUERIES_NONE, false)          \
     X(GET, "/v1/cluster", "cluster_get", cluster_get, QUERIES_NONE, false)                         \
     X(GET, "/livez", "livez_get", livez_get, QUERIES_NONE, false)                                  \
     X(GET, "/readyz", "readyz_get", readyz_get, QUERY_BIT(VERBOSE), false)                         \

@@ -39,6 +39,7 @@ void root_get(struct request *request)
     write_member(&json, "znodes", "/v1/znodes");
     write_member(&json, "multi", "/v1/multi");
     write_member(&json, "watch", "/v1/watch");
+    write_member(&json, "sessions", "/v1/sessions");
     write_member(&json, "cluster", "/v1/cluster");
     write_member(&json, "live", "/livez");
     write_member(&json, "ready", "/readyz?verbose");

@@ -31,7 +31,7 @@ static struct hash128 identify(const struct request *request)
         buffer_u64(&all, (uint64_t)request->query.value[i]);
     add_text(&all, request->headers.value[HEADER_IF_MATCH]);
     add_text(&all, request->headers.value[HEADER_IF_NONE_MATCH]);
-    add_text(&all, request->headers.value[HEADER_CURLEW_SESSION]);
+    buffer_u64(&all, request->session.id);
     buffer_string(&all, request->body.data, request->body.length);
     struct hash128 identity = hash128(all.data, all.length, 0);
     buffer_deinit(&all);
@@ -42,6 +42,10 @@ enum error submit_prepare(struct request *request, struct command *command, stru
 {
     const struct api_limits *limits = &request->service->limits;
 
+    if (request->session.id != 0) {
+        command->actor = request->session.id;
+        command->proof = request->session.proof;
+    }
     enum error error =
         idempotency_key_parse(&request->headers, &command->key, &command->key_length, problem);
     if (error != ERROR_OK || command->key == NULL)

@@ -5,7 +5,7 @@
 #include "api/request.h"
 #include "storage/command.h"
 
-// Sets the parts of a command that come from headers: key, identity, retention. Errors: BAD_HEADER.
+// Sets the parts of a command that come from headers: key, identity, retention, actor. Errors: BAD_HEADER.
 enum error submit_prepare(struct request *request, struct command *command,
                           struct problem *problem);
 // Submits an encoded command (copied) and parks; finish makes the reply once the backend has

@@ -2,6 +2,7 @@
 // PUT, POST and DELETE of a znode: one command of one op each. What can be decided without the
 // state is refused here; everything else is for the state machine, in ZooKeeper's order of errors.
 #include "api/handlers.h"
+#include "api/lifetime.h"
 #include "api/percent.h"
 #include "api/precondition.h"
 #include "api/reply.h"
@@ -152,6 +153,22 @@ void znode_put(struct request *request)
     submit_op(request, &op, false, finish_write);
 }
 
+static enum error set_lifetime(const struct request *request, struct op *op,
+                               struct problem *problem)
+{
+    const struct query *query = &request->query;
+    const struct lifetime lifetime = {.ephemeral = query->value[QUERY_EPHEMERAL] != 0,
+                                      .container = query->value[QUERY_CONTAINER] != 0,
+                                      .has_ttl = query_has(query, QUERY_TTL),
+                                      .ttl_ms = query->value[QUERY_TTL]};
+
+    if (lifetime.ephemeral && request->session.id == 0)
+        return problem_set(problem, ERROR_SESSION_REQUIRED,
+                           "an ephemeral znode needs an owner: the header Curlew-Session with the "
+                           "credential that POST /v1/sessions answers");
+    return lifetime_apply(&lifetime, ERROR_BAD_QUERY, "the query", op, problem);
+}
+
 void znode_post(struct request *request)
 {
     struct op op = op_of(request, OP_CREATE);
@@ -169,6 +186,10 @@ void znode_post(struct request *request)
         op.flags |= OP_PARENTS;
     if (query->value[QUERY_SEQUENTIAL])
         op.flags |= OP_SEQUENTIAL;
+    if (set_lifetime(request, &op, &problem) != ERROR_OK) {
+        reply_problem(request, &problem);
+        return;
+    }
     submit_op(request, &op, false, finish_write);
 }
 

@@ -130,6 +130,8 @@ static void execute_run(struct applier *applier, struct fifo *jobs)
     } while (!fifo_empty(jobs) && first_job(jobs)->install == 0 && clock_monotonic_ns() < until_ns);
     uint64_t zxid = state_writing_position(state)->zxid;
     require(state_commit(state));
+    if (state_changed_sessions(state) > 0)
+        applier->events.sessions(applier->events.context, state);
     hand_out(applier);
     applier->events.applied(applier->events.context, slot, zxid);
 }

@@ -11,6 +11,8 @@ struct applier_events {
     void *context;
     // The result of a command; see replica_result.
     void (*result)(void *context, const struct origin *origin, struct blob *result);
+    // state_changed_sessions tells of some, which readers see; before the results.
+    void (*sessions)(void *context, const struct state *state);
     // Opens a state and loads the checkpoint of this slot into it.
     struct state *(*load)(void *context, paxos_slot slot);
     // The live state was replaced by that; before `applied`.

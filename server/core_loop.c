@@ -73,6 +73,7 @@ struct core_loop {
     uint64_t persisted;            // already carried into the replica
     paxos_slot applied;            // likewise
     bool due;                      // a turn: somebody woke the loop, or frames came in
+    bool ticked;                   // after_tick is to be called
     uint64_t tick_ns;              // when the last tick was
     uint64_t persisting;           // newest sequence that the journal has
     uint64_t persisting_ns;        // since when it has owed one
@@ -237,6 +238,7 @@ static void turn(struct core_loop *loop)
     if (applied)
         replica_applied(loop->replica, inbox.applied, now());
     carry_in(loop, &inbox);
+    loop->ports.turn(loop->ports.context);
     end_turn(loop, inbox.stopping);
 }
 
@@ -257,6 +259,9 @@ static void on_after_poll(uv_check_t *check)
 
     if (loop->due && !loop->closing)
         turn(loop);
+    if (loop->ticked && !loop->closing)
+        loop->ports.after_tick(loop->ports.context);
+    loop->ticked = false;
 }
 
 // ---- Time --------------------------------------------------------------------------------------
@@ -314,6 +319,7 @@ static void tick(struct core_loop *loop, uint64_t now_ns)
     uint64_t gap_ns = loop->tick_ns > 0 ? now_ns - loop->tick_ns : 0;
 
     loop->tick_ns = now_ns;
+    loop->ticked = true;
     loop->ports.tick(loop->ports.context);
     if (loop->network == NULL)
         return;
@@ -472,6 +478,12 @@ void core_loop_read(struct core_loop *loop, struct replica_read *read)
 {
     pthread_mutex_lock(&loop->lock);
     fifo_push(&loop->inbox.reads, &read->link);
+    wake_after(loop, claim_wake(loop));
+}
+
+void core_loop_wake(struct core_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
     wake_after(loop, claim_wake(loop));
 }
 

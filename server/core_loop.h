@@ -18,8 +18,11 @@ struct core_loop_settings {
 
 struct core_loop_ports {
     void *context;
-    // A few times a second, on the loop's thread.
+    // On the loop's thread: a few times a second; after each of those, when the frames that had come in by
+    // then were taken; and each time the loop comes round.
     void (*tick)(void *context);
+    void (*after_tick)(void *context);
+    void (*turn)(void *context);
     // What this node tells of itself: fills in what the loop does not know (zxid, draining, disk_full).
     void (*describe)(void *context, struct report *report);
 };
@@ -47,6 +50,7 @@ void core_loop_look(const struct core_loop *loop, struct paxos_status *status);
 
 void core_loop_submit(struct core_loop *loop, struct submission *submission);
 void core_loop_read(struct core_loop *loop, struct replica_read *read);
+void core_loop_wake(struct core_loop *loop);
 void core_loop_persisted(struct core_loop *loop, uint64_t persist_sequence);
 void core_loop_applied(struct core_loop *loop, paxos_slot slot);
 void core_loop_install(struct core_loop *loop, const struct paxos_install *install);

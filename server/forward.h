@@ -16,6 +16,9 @@ enum frame_kind {
     FRAME_GENESIS = 6, // the members of the new cluster
     // Of server/report.c.
     FRAME_REPORT = 7, // how the sender fares
+    // Of server/touch_frame.c.
+    FRAME_TOUCH = 8,   // sessions that the sender has heard of
+    FRAME_TOUCHED = 9, // those of them that the leader has taken note of
 };
 
 // Starts a forward frame for the leader of a ballot; an encoded batch follows.

@@ -20,10 +20,15 @@ server_libserver_a_SOURCES = \
 	server/peer_list.c server/peer_list.h \
 	server/pending.c server/pending.h \
 	server/read_queue.c server/read_queue.h \
+	server/reaper.c server/reaper.h \
 	server/recovery.c server/recovery.h \
+	server/renewals.c server/renewals.h \
 	server/replica.c server/replica.h \
 	server/report.c server/report.h \
 	server/session_clock.c server/session_clock.h \
+	server/session_keeper.c server/session_keeper.h \
+	server/sessions.c server/sessions.h \
+	server/touch_frame.c server/touch_frame.h \
 	server/transfer.c server/transfer.h \
 	server/transfer_frame.c server/transfer_frame.h \
 	server/waiters.c server/waiters.h

@@ -191,6 +191,10 @@ static void on_receive(void *context, uint16_t from, enum peer_channel channel, 
     case FRAME_REPORT:
         take_report(network, from, data, length);
         break;
+    case FRAME_TOUCH:
+    case FRAME_TOUCHED:
+        network->ports.touch(network->ports.context, from, data, length);
+        break;
     default:
         break;
     }

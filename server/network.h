@@ -31,6 +31,8 @@ struct network_ports {
     // A frame of server/transfer.c.
     void (*transfer)(void *context, uint16_t from, const void *data, size_t length);
     void (*report)(void *context, uint16_t from, const struct report *report);
+    // A frame of server/touch_frame.h.
+    void (*touch)(void *context, uint16_t from, const void *data, size_t length);
     void (*up)(void *context, uint16_t node);
     void (*down)(void *context, uint16_t node);
 };

@@ -25,6 +25,7 @@
 #include "server/keeper.h"
 #include "server/node_status.h"
 #include "server/recovery.h"
+#include "server/sessions.h"
 #include "server/waiters.h"
 #include "storage/storage.h"
 
@@ -53,7 +54,8 @@ struct node {
     struct journal_writer *writer;
     struct applier *applier;
     struct keeper *keeper;
-    struct courier *courier;   // NULL: a cluster of one
+    struct courier *courier; // NULL: a cluster of one
+    struct sessions *sessions;
     _Atomic(struct api *) api; // NULL: not started yet
     struct waiters waiters;
     atomic_uint_fast64_t zxid;
@@ -138,6 +140,13 @@ static void on_applied(void *context, paxos_slot slot, uint64_t zxid)
     core_loop_applied(node->loop, slot);
 }
 
+static void on_sessions(void *context, const struct state *state)
+{
+    struct node *node = context;
+
+    sessions_changed(node->sessions, state);
+}
+
 static struct state *load_checkpoint(void *context, paxos_slot slot)
 {
     struct node *node = context;
@@ -160,6 +169,7 @@ static void on_installed(void *context)
         view_origin(live.view, node->identity.node, node->identity.boot_count, &next) != ERROR_OK)
         fatal_exit("the installed state could not be read", ERROR_IO);
     live_release(node->live, &live);
+    sessions_installed(node->sessions);
     replica_installed(node->replica, next);
     keeper_installed(node->keeper, &node->installed);
     log_write(LOG_INFO, "a checkpoint of another node was installed",
@@ -232,6 +242,13 @@ static void on_report(void *context, uint16_t from, const struct report *report)
     core_loop_report(node->loop, from, report);
 }
 
+static void on_touch(void *context, uint16_t from, const void *data, size_t length)
+{
+    struct node *node = context;
+
+    sessions_receive(node->sessions, from, data, length);
+}
+
 static void on_peer_up(void *context, uint16_t peer)
 {
     struct node *node = context;
@@ -253,8 +270,23 @@ static void on_tick(void *context)
     struct node *node = context;
 
     waiters_expire(&node->waiters, clock_monotonic_ns());
+    sessions_tick(node->sessions);
     if (node->courier != NULL)
         courier_tick(node->courier);
+}
+
+static void after_tick(void *context)
+{
+    struct node *node = context;
+
+    sessions_after_tick(node->sessions);
+}
+
+static void on_turn(void *context)
+{
+    struct node *node = context;
+
+    sessions_turn(node->sessions);
 }
 
 static void describe(void *context, struct report *report)
@@ -305,6 +337,10 @@ static void read_later(void *context, struct read_wait *wait)
 {
     struct node *node = context;
 
+    if (wait->renew != 0) {
+        sessions_renew(node->sessions, wait);
+        return;
+    }
     if (!wait->barrier) {
         waiters_add(&node->waiters, wait);
         return;
@@ -314,6 +350,13 @@ static void read_later(void *context, struct read_wait *wait)
     barrier->read.deadline_ns = wait->deadline_ns;
     barrier->read.complete = barrier_passed;
     core_loop_read(node->loop, &barrier->read);
+}
+
+static bool touch(void *context, uint64_t session, const uint8_t *proof)
+{
+    struct node *node = context;
+
+    return sessions_touch(node->sessions, session, proof);
 }
 
 static uint64_t staleness_ms(void *context)
@@ -546,6 +589,7 @@ static enum error open_network(struct node *node, struct failure *failure)
                                   .consensus = on_consensus,
                                   .transfer = on_transfer,
                                   .report = on_report,
+                                  .touch = on_touch,
                                   .up = on_peer_up,
                                   .down = on_peer_down};
 
@@ -557,6 +601,7 @@ static void start_applier(struct node *node)
 {
     struct applier_events events = {.context = node,
                                     .result = on_result,
+                                    .sessions = on_sessions,
                                     .load = load_checkpoint,
                                     .installed = on_installed,
                                     .applied = on_applied};
@@ -583,7 +628,13 @@ static enum error start_threads(struct node *node, const struct recovery_result 
                                   .fault = fault};
     struct replica_settings settings = {.heartbeat_us = node->options->heartbeat_ms * 1000,
                                         .seed = random_u64()};
-    struct core_loop_ports loop_ports = {.context = node, .tick = on_tick, .describe = describe};
+    struct core_loop_ports loop_ports = {.context = node,
+                                         .tick = on_tick,
+                                         .after_tick = after_tick,
+                                         .turn = on_turn,
+                                         .describe = describe};
+    struct sessions_settings sessions_settings = {
+        .alone = node->list.count <= 1, .contact_ns = silence_ms(node->options) * 1000000};
     struct core_loop_settings loop_settings = {.identity = &node->identity,
                                                .stall_ns = node->options->heartbeat_ms *
                                                            STALL_HEARTBEATS * 1000000};
@@ -591,6 +642,7 @@ static enum error start_threads(struct node *node, const struct recovery_result 
     node->loop = core_loop_new(&loop_settings, &loop_ports);
     node->replica = replica_new(recovered->paxos, &node->identity, &settings, &ports);
     node->writer = journal_writer_start(node->journal, on_persisted, node);
+    node->sessions = sessions_start(node->loop, node->live, &sessions_settings);
     start_applier(node);
     start_keeper(node, recovered);
     enum error error = ERROR_OK;
@@ -616,6 +668,7 @@ static enum error start_api(struct node *node, struct failure *failure)
                                   .read_at_once = read_at_once,
                                   .read = read_later,
                                   .staleness_ms = staleness_ms,
+                                  .touch = touch,
                                   .in_contact = in_contact};
     struct api *api;
 
@@ -667,6 +720,7 @@ void node_stop(struct node *node)
     if (node == NULL)
         return;
     atomic_store(&node->draining, true);
+    sessions_drain(node->sessions);
     if (node->loop != NULL)
         core_loop_drain(node->loop);
     if (node->api != NULL)
@@ -680,6 +734,7 @@ void node_stop(struct node *node)
     keeper_stop(node->keeper);
     api_free(node->api);
     core_loop_free(node->loop);
+    sessions_free(node->sessions);
     waiters_deinit(&node->waiters);
     live_free(node->live);
     for (size_t i = 0; i < 2; i++)

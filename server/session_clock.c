@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fifo.h"
 #include "base/map.h"
@@ -19,6 +20,7 @@ struct timed_session {
     uint64_t due;   // step in which its time runs out
     uint64_t steps; // that it has from now on when it is touched
     bool removed;   // freed when its bucket is looked at
+    uint8_t proof[SESSION_PROOF_BYTES];
 };
 
 struct session_clock {
@@ -88,17 +90,17 @@ static struct timed_session *add(struct session_clock *clock, uint64_t id)
     return session;
 }
 
-void session_clock_set(struct session_clock *clock, uint64_t id, uint32_t timeout_ms,
-                       uint64_t generation)
+void session_clock_set(struct session_clock *clock, const struct session_info *info)
 {
-    uint64_t timeout_ns = (uint64_t)timeout_ms * NS_PER_MS;
+    uint64_t timeout_ns = (uint64_t)info->timeout_ms * NS_PER_MS;
 
     pthread_mutex_lock(&clock->lock);
-    struct timed_session *session = map_get(&clock->sessions, id);
+    struct timed_session *session = map_get(&clock->sessions, info->id);
     bool fresh = session == NULL;
     if (fresh)
-        session = add(clock, id);
-    session->generation = generation;
+        session = add(clock, info->id);
+    session->generation = info->generation;
+    memcpy(session->proof, info->proof, sizeof session->proof);
     session->steps = (timeout_ns + SESSION_STEP_NS - 1) / SESSION_STEP_NS;
     session->due = due_step(clock, session);
     if (fresh)
@@ -118,11 +120,21 @@ void session_clock_remove(struct session_clock *clock, uint64_t id)
 bool session_clock_touch(struct session_clock *clock, uint64_t id)
 {
     pthread_mutex_lock(&clock->lock);
-    struct timed_session *session = map_get(&clock->sessions, id);
+    struct timed_session *session = id != 0 ? map_get(&clock->sessions, id) : NULL;
     if (session != NULL)
         session->due = due_step(clock, session);
     pthread_mutex_unlock(&clock->lock);
     return session != NULL;
+}
+
+// What is compared are hashes, so the time that it takes tells nothing of the secret.
+bool session_clock_proves(struct session_clock *clock, uint64_t id, const uint8_t *proof)
+{
+    pthread_mutex_lock(&clock->lock);
+    const struct timed_session *session = id != 0 ? map_get(&clock->sessions, id) : NULL;
+    bool right = session != NULL && memcmp(session->proof, proof, sizeof session->proof) == 0;
+    pthread_mutex_unlock(&clock->lock);
+    return right;
 }
 
 void session_clock_restart(struct session_clock *clock)

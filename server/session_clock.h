@@ -9,8 +9,7 @@
 // Thread: any; it has a lock of its own.
 #pragma once
 
-#include "base/errors.h"
-#include "paxos/types.h"
+#include "storage/session.h"
 
 struct session_clock;
 
@@ -20,13 +19,14 @@ struct session_clock *session_clock_new(void);
 void session_clock_free(struct session_clock *clock);
 
 // The state has a session, or has bound it again (another generation): it gets its full time.
-void session_clock_set(struct session_clock *clock, uint64_t id, uint32_t timeout_ms,
-                       uint64_t generation);
+void session_clock_set(struct session_clock *clock, const struct session_info *session);
 void session_clock_remove(struct session_clock *clock, uint64_t id);
 // Forgets all: another state takes the place of this one.
 void session_clock_clear(struct session_clock *clock);
 // Something was heard of the session. Returns whether it is known.
 bool session_clock_touch(struct session_clock *clock, uint64_t id);
+// Whether the session is known and the proof (SESSION_PROOF_BYTES) is its own.
+bool session_clock_proves(struct session_clock *clock, uint64_t id, const uint8_t *proof);
 // This node leads from now on.
 void session_clock_restart(struct session_clock *clock);
 // Time has passed; for each session whose time has run out `expired` is called, again after its timeout

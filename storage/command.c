@@ -87,8 +87,11 @@ static void write_session(struct buffer *into, uint8_t type, const struct sessio
         return;
     }
     buffer_u64(into, session->id);
-    if (type == OP_SESSION_EXPIRE)
+    if (type == OP_SESSION_EXPIRE) {
         buffer_u64(into, session->generation);
+        buffer_u64(into, session->leader.round);
+        buffer_u16(into, session->leader.node);
+    }
     if (has_binding(type)) {
         buffer_u16(into, session->binding.node);
         buffer_u64(into, session->binding.boot);
@@ -106,8 +109,11 @@ static void read_session(struct reader *reader, uint8_t type, struct session_op 
         return;
     }
     session->id = reader_u64(reader);
-    if (type == OP_SESSION_EXPIRE)
+    if (type == OP_SESSION_EXPIRE) {
         session->generation = reader_u64(reader);
+        session->leader.round = reader_u64(reader);
+        session->leader.node = reader_u16(reader);
+    }
     if (has_binding(type)) {
         session->binding.node = reader_u16(reader);
         session->binding.boot = reader_u64(reader);

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/errors.h"
 #include "base/hash.h"
+#include "paxos/types.h"
 
 enum {
     STATE_VERSION = 1,           // version of the meaning of everything in the log and the state
@@ -45,8 +46,10 @@ enum op_type {
     OP_REAP = 7,         // delete a container or TTL node that is due; a leader proposes it
     OP_SESSION_OPEN = 8, // its id is the zxid of the result
     OP_SESSION_CLOSE = 9,
-    OP_SESSION_EXPIRE = 10,       // close it if its generation is still that one
-    OP_SESSION_BIND = 11,         // set its binding and begin the next generation
+    OP_SESSION_EXPIRE = 10, // close it if its generation is still that one, and the leader whose
+                            // clock says so has proposed it itself: one that no longer led has
+                            // heard nothing of the session since
+    OP_SESSION_BIND = 11,   // set its binding and begin the next generation
     OP_SESSION_UNBIND_CLOSE = 12, // close it if that is still its binding
 };
 
@@ -74,6 +77,7 @@ struct session_binding {
 struct session_op {
     uint64_t id;                    // all but OPEN
     uint64_t generation;            // EXPIRE
+    struct ballot leader;           // EXPIRE: whose clock says so
     struct session_binding binding; // BIND, UNBIND_CLOSE
     uint32_t timeout_ms;            // OPEN
     uint32_t grace_ms;              // BIND

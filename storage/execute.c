@@ -105,6 +105,18 @@ static struct blob *encode_result(struct state *state, const struct result *resu
     return blob;
 }
 
+// Notes which session was opened, bound or closed: such an op stands alone.
+static void note_session(struct state *state, struct command command, const struct result *result)
+{
+    struct op op;
+
+    command_next_op(&command, &op);
+    if (op.type == OP_SESSION_OPEN)
+        buffer_u64(&state->sessions, result->zxid);
+    else if (op.type > OP_SESSION_OPEN)
+        buffer_u64(&state->sessions, op.session.id);
+}
+
 // Only a command of several ops can have changed something when it fails: see operations.h.
 static enum error run(struct state *state, const struct command *command, struct result *result,
                       const struct entry *entry)
@@ -114,6 +126,7 @@ static enum error run(struct state *state, const struct command *command, struct
         .time_ms = entry->wall_ms,
         .log_time_us = entry->log_time_us,
         .actor = command->proof != NULL ? command->actor : 0,
+        .ballot = entry->origin,
     };
     struct state_position before = state->position;
     bool undoable = command->op_count > 1;
@@ -128,6 +141,8 @@ static enum error run(struct state *state, const struct command *command, struct
         if (undoable)
             transaction_release(&state->writer);
         state->position.zxid = result->zxid;
+        if (result->zxid == stamp.zxid)
+            note_session(state, *command, result);
         error = tree_settle(&state->tree);
         return error != ERROR_OK ? error
                                  : history_keep(&state->writer, &state->position,

@@ -220,10 +220,12 @@ static bool same_binding(const struct session_binding *a, const struct session_b
 }
 
 // Whether an operation that says for which state of the session it is meant still is.
-static bool still_applies(const struct op *op, const struct session_info *info)
+static bool still_applies(const struct op *op, const struct session_info *info,
+                          const struct stamp *stamp)
 {
     if (op->type == OP_SESSION_EXPIRE)
-        return op->session.generation == info->generation;
+        return op->session.generation == info->generation &&
+               ballot_compare(op->session.leader, stamp->ballot) == 0;
     if (op->type == OP_SESSION_UNBIND_CLOSE)
         return info->binding.node != 0 && same_binding(&op->session.binding, &info->binding);
     return true;
@@ -239,7 +241,7 @@ enum error session_execute(struct tree *tree, const struct op *op, const struct 
     enum error error = session_read(tree->transaction, op->session.id, &info);
     bool conditional = op->type == OP_SESSION_EXPIRE || op->type == OP_SESSION_UNBIND_CLOSE;
     if ((error == ERROR_SESSION_EXPIRED && conditional) ||
-        (error == ERROR_OK && !still_applies(op, &info))) {
+        (error == ERROR_OK && !still_applies(op, &info, stamp))) {
         result->flags |= RESULT_NO_EFFECT;
         return ERROR_OK;
     }

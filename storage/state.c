@@ -85,6 +85,7 @@ void state_close(struct state *state)
     buffer_deinit(&state->writer.undo);
     buffer_deinit(&state->results);
     buffer_deinit(&state->row);
+    buffer_deinit(&state->sessions);
     pthread_mutex_destroy(&state->lock);
     free(state);
 }
@@ -96,9 +97,20 @@ enum error state_room(struct state *state, uint64_t enough, struct state_room *r
 
 // ---- Writing -----------------------------------------------------------------------------------
 
+size_t state_changed_sessions(const struct state *state)
+{
+    return state->sessions.length / sizeof(uint64_t);
+}
+
+uint64_t state_changed_session(const struct state *state, size_t index)
+{
+    return bytes_get_u64(state->sessions.data + index * sizeof(uint64_t));
+}
+
 enum error state_begin(struct state *state)
 {
     state->committed = state->position;
+    buffer_clear(&state->sessions);
     state->writer.digest = state->position.digest;
     state->writer.bytes = state->position.data_bytes;
     return transaction_begin(state->tables, &state->writer);

@@ -71,6 +71,10 @@ void state_abort(struct state *state);
 // Makes the state what state_open made it, after a load that failed.
 enum error state_reset(struct state *state);
 
+// How many sessions were opened, bound or closed since state_begin, some perhaps twice; and their ids.
+size_t state_changed_sessions(const struct state *state);
+uint64_t state_changed_session(const struct state *state, size_t index);
+
 // The position inside the open write transaction.
 const struct state_position *state_writing_position(const struct state *state);
 

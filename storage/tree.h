@@ -64,7 +64,8 @@ struct stamp {
     uint64_t zxid;
     uint64_t time_ms; // wall clock, for people
     uint64_t log_time_us;
-    uint64_t actor; // the session that asks; 0: none
+    uint64_t actor;       // the session that asks; 0: none
+    struct ballot ballot; // in which it was proposed
 };
 
 // The tree under change.

@@ -27,6 +27,14 @@ static void pass(struct session_clock *clock, unsigned ms, struct ended *ended)
         session_clock_advance(clock, 10 * MS, note, ended);
 }
 
+static void add(struct session_clock *clock, uint64_t id, uint32_t timeout_ms, uint64_t generation)
+{
+    struct session_info info = {.id = id, .timeout_ms = timeout_ms, .generation = generation};
+
+    memset(info.proof, (int)id, sizeof info.proof);
+    session_clock_set(clock, &info);
+}
+
 static int setup(void **state)
 {
     *state = session_clock_new();
@@ -43,8 +51,8 @@ static void silent_session_ends_after_its_timeout_and_soon(void **state)
 {
     struct ended ended = {0};
 
-    session_clock_set(*state, 1, 500, 7);
-    session_clock_set(*state, 2, 300000, 1);
+    add(*state, 1, 500, 7);
+    add(*state, 2, 300000, 1);
     pass(*state, 500, &ended);
     assert_int_equal(ended.count[1], 0);
     pass(*state, 110, &ended);
@@ -61,7 +69,7 @@ static void touched_session_lives_on(void **state)
 {
     struct ended ended = {0};
 
-    session_clock_set(*state, 1, 500, 0);
+    add(*state, 1, 500, 0);
     for (int i = 0; i < 50; i++) {
         pass(*state, 490, &ended);
         assert_true(session_clock_touch(*state, 1));
@@ -76,7 +84,7 @@ static void stopped_process_ends_nobody_early(void **state)
 {
     struct ended ended = {0};
 
-    session_clock_set(*state, 1, 500, 0);
+    add(*state, 1, 500, 0);
     pass(*state, 400, &ended);
     session_clock_advance(*state, 3600000ull * MS, note, &ended);
     session_clock_advance(*state, 0, note, &ended);
@@ -90,8 +98,8 @@ static void new_leader_gives_everybody_the_full_time(void **state)
 {
     struct ended ended = {0};
 
-    session_clock_set(*state, 1, 500, 0);
-    session_clock_set(*state, 2, 1000, 0);
+    add(*state, 1, 500, 0);
+    add(*state, 2, 1000, 0);
     pass(*state, 490, &ended);
     session_clock_restart(*state);
     pass(*state, 500, &ended);
@@ -106,7 +114,7 @@ static void ended_session_is_named_again_until_it_is_gone(void **state)
 {
     struct ended ended = {0};
 
-    session_clock_set(*state, 1, 500, 0);
+    add(*state, 1, 500, 0);
     pass(*state, 2000, &ended);
     assert_true(ended.count[1] >= 2);
     session_clock_remove(*state, 1);
@@ -120,9 +128,9 @@ static void bound_again_session_gets_its_full_time(void **state)
 {
     struct ended ended = {0};
 
-    session_clock_set(*state, 1, 500, 1);
+    add(*state, 1, 500, 1);
     pass(*state, 490, &ended);
-    session_clock_set(*state, 1, 500, 2);
+    add(*state, 1, 500, 2);
     pass(*state, 490, &ended);
     assert_int_equal(ended.count[1], 0);
     pass(*state, 120, &ended);
@@ -131,6 +139,22 @@ static void bound_again_session_gets_its_full_time(void **state)
     assert_int_equal(session_clock_count(*state), 0);
     pass(*state, 2000, &ended);
     assert_int_equal(ended.count[1], 1);
+}
+
+static void only_its_own_secret_proves_a_session(void **state)
+{
+    uint8_t proof[SESSION_PROOF_BYTES];
+
+    memset(proof, 1, sizeof proof);
+    assert_false(session_clock_proves(*state, 1, proof));
+    assert_false(session_clock_proves(*state, 0, proof));
+    assert_false(session_clock_touch(*state, 0));
+    add(*state, 1, 500, 0);
+    add(*state, 2, 500, 0);
+    assert_true(session_clock_proves(*state, 1, proof));
+    assert_false(session_clock_proves(*state, 2, proof));
+    proof[SESSION_PROOF_BYTES - 1] ^= 1;
+    assert_false(session_clock_proves(*state, 1, proof));
 }
 
 int main(void)
@@ -142,6 +166,7 @@ int main(void)
         TEST(stopped_process_ends_nobody_early),
         TEST(new_leader_gives_everybody_the_full_time),
         TEST(ended_session_is_named_again_until_it_is_gone),
+        TEST(only_its_own_secret_proves_a_session),
         TEST(bound_again_session_gets_its_full_time),
     };
 

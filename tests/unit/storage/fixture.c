@@ -148,6 +148,7 @@ struct op op_expire(uint64_t id, uint64_t generation)
     struct op op = op_on_session(OP_SESSION_EXPIRE, id);
 
     op.session.generation = generation;
+    op.session.leader = (struct ballot){.round = 1, .node = NODE};
     return op;
 }
 

@@ -143,7 +143,8 @@ static const uint8_t proof[SESSION_PROOF_BYTES] = "thirty-two bytes of the SHA-2
 static const struct op session_ops[] = {
     {.type = OP_SESSION_OPEN, .session = {.timeout_ms = 1 << 20, .proof = proof}},
     {.type = OP_SESSION_CLOSE, .session = {.id = 1ull << 40}},
-    {.type = OP_SESSION_EXPIRE, .session = {.id = 3, .generation = 1ull << 33}},
+    {.type = OP_SESSION_EXPIRE,
+     .session = {.id = 3, .generation = 1ull << 33, .leader = {.round = 1ull << 34, .node = 9}}},
     {.type = OP_SESSION_BIND,
      .session = {.id = 4,
                  .binding = {.node = 300, .boot = 1ull << 34, .counter = 9},
@@ -183,6 +184,7 @@ static void operations_that_stand_alone_keep_every_field(void **context)
         assert_int_equal(back.match[0], op->match[0]);
         assert_int_equal(back.session.id, op->session.id);
         assert_int_equal(back.session.generation, op->session.generation);
+        assert_int_equal(ballot_compare(back.session.leader, op->session.leader), 0);
         assert_int_equal(back.session.timeout_ms, op->session.timeout_ms);
         assert_int_equal(back.session.grace_ms, op->session.grace_ms);
         assert_int_equal(back.session.binding.node, op->session.binding.node);

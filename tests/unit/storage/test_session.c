@@ -227,6 +227,55 @@ static void expiry_needs_the_generation(void **context)
     assert_true(had_no_effect(fixture, 3));
 }
 
+// A leader that was deposed, and has heard nothing since, may still have its proposal forwarded.
+static void expiry_needs_the_leader_that_says_so(void **context)
+{
+    struct fixture *fixture = *context;
+    uint64_t id = open_session(fixture);
+    struct op op = op_expire(id, 0);
+
+    op.session.leader.round++;
+    run(fixture, op);
+    assert_true(had_no_effect(fixture, 1));
+    op = op_expire(id, 0);
+    op.session.leader.node++;
+    run(fixture, op);
+    assert_true(had_no_effect(fixture, 1));
+    assert_true(lives(fixture, id));
+    run(fixture, op_expire(id, 0));
+    assert_false(lives(fixture, id));
+}
+
+static void check_changed(struct fixture *fixture, size_t count, uint64_t id)
+{
+    assert_int_equal(state_changed_sessions(fixture->state), count);
+    if (count > 0)
+        assert_int_equal(state_changed_session(fixture->state, count - 1), id);
+}
+
+static void changed_sessions_are_named(void **context)
+{
+    struct session_binding binding = {.node = 1, .boot = 2, .counter = 3};
+    struct fixture *fixture = *context;
+    uint64_t id = open_session(fixture);
+
+    check_changed(fixture, 1, id);
+    run(fixture, op_create("/a", ""));
+    check_changed(fixture, 0, 0);
+    run(fixture, op_bind(id, binding));
+    check_changed(fixture, 1, id);
+    run(fixture, op_expire(id, 0));
+    check_changed(fixture, 0, 0);
+    run(fixture, op_expire(id, 1));
+    check_changed(fixture, 1, id);
+    uint64_t other = open_session(fixture);
+    check_changed(fixture, 1, other);
+    struct op ops[] = {op_open(1000), op_on_session(OP_SESSION_CLOSE, other)};
+    run_entry(fixture, ops, 2);
+    check_changed(fixture, 2, other);
+    assert_int_equal(state_changed_session(fixture->state, 0), other + 1);
+}
+
 // N6: the newest stream binds; the end of an older one ends nothing.
 static void only_the_current_binding_closes(void **context)
 {
@@ -489,6 +538,8 @@ int main(void)
         TEST(closed_session_is_gone),
         TEST(sessions_are_listed_in_order),
         TEST(expiry_needs_the_generation),
+        TEST(expiry_needs_the_leader_that_says_so),
+        TEST(changed_sessions_are_named),
         TEST(only_the_current_binding_closes),
         TEST(actor_must_exist_and_prove_itself),
         TEST(keyed_outcome_outlives_the_session),
