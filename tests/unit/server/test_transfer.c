@@ -10,8 +10,8 @@
 #include "base/log.h"
 
 enum {
-    ZNODES = 90, // of a checkpoint
-    ZNODE_BYTES = 40000,
+    ZNODES = 55,         // of a checkpoint
+    ZNODE_BYTES = 66000, // more than the history keeps
 };
 
 // ---- Checkpoints ---------------------------------------------------------------------------------
