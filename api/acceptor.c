@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/canned.h"
+#include "api/newcomers.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -29,7 +30,7 @@ enum {
     EXHAUSTED_QUIET_MS = 1000, // without, before it is said again
     KEEPALIVE_IDLE_S = 60,
     USER_TIMEOUT_MS = 30000,
-    POLL_FIXED = 2, // listening socket and wake-up stand before the lingering ones
+    POLL_FIXED = 3, // wake-up, listening socket and newcomers stand before the lingering ones
 };
 
 struct lingering {
@@ -44,6 +45,8 @@ struct acceptor {
     struct service *service;
     struct admission *admission;
     struct http *http;
+    struct newcomers *newcomers;
+    int newcomers_ms; // until they must be looked at; -1: no matter
     atomic_bool stopping;
     int tick_ms;
     uint64_t paused_until_ns;
@@ -116,7 +119,7 @@ static bool accept_one(struct acceptor *acceptor)
     tune(fd);
     enum error error = admission_enter(acceptor->admission, &address.any);
     if (error == ERROR_OK)
-        http_adopt(acceptor->http, fd, &address.any, length);
+        newcomers_add(acceptor->newcomers, fd, &address.any, length);
     else
         refuse(acceptor, fd, error);
     return true;
@@ -142,8 +145,11 @@ static void wait_for_work(struct acceptor *acceptor, bool *acceptable)
     bool paused = clock_monotonic_ns() < acceptor->paused_until_ns;
     int timeout_ms = paused ? TICK_LEAST_MS : acceptor->tick_ms;
 
+    if (acceptor->newcomers_ms >= 0 && acceptor->newcomers_ms < timeout_ms)
+        timeout_ms = acceptor->newcomers_ms;
     polled[0] = (struct pollfd){.fd = acceptor->wake_fd, .events = POLLIN};
     polled[1] = (struct pollfd){.fd = paused ? -1 : acceptor->listen_fd, .events = POLLIN};
+    polled[2] = (struct pollfd){.fd = newcomers_fd(acceptor->newcomers), .events = POLLIN};
     for (size_t i = 0; i < acceptor->lingering_count; i++)
         polled[POLL_FIXED + i] = (struct pollfd){.fd = acceptor->lingering[i].fd, .events = POLLIN};
     int ready = poll(polled, POLL_FIXED + acceptor->lingering_count, timeout_ms);
@@ -161,6 +167,7 @@ static void *run(void *argument)
         wait_for_work(acceptor, &acceptable);
         for (int i = 0; acceptable && i < ACCEPT_BURST; i++)
             acceptable = accept_one(acceptor);
+        acceptor->newcomers_ms = newcomers_look(acceptor->newcomers, clock_monotonic_ns());
         drain_lingering(acceptor);
         if (clock_monotonic_ns() < next_tick_ns)
             continue;
@@ -181,11 +188,28 @@ static int tick_of(const struct api_limits *limits)
     return quarter_ms > TICK_MOST_MS ? TICK_MOST_MS : (int)quarter_ms;
 }
 
+static void settle(void *context, int fd, const struct sockaddr *address, socklen_t length,
+                   bool waits)
+{
+    struct acceptor *acceptor = context;
+
+    http_adopt(acceptor->http, fd, address, length, waits);
+}
+
+static void dropped(void *context, const struct sockaddr *address)
+{
+    struct acceptor *acceptor = context;
+
+    admission_leave(acceptor->admission, address);
+}
+
 struct acceptor *acceptor_start(const struct listener *listener, struct service *service,
                                 struct admission *admission, struct http *http)
 {
     struct acceptor *acceptor = memory_zalloc(sizeof *acceptor);
+    struct newcomer_events events = {.context = acceptor, .settle = settle, .dropped = dropped};
 
+    acceptor->newcomers = newcomers_new(&events);
     acceptor->listen_fd = listener->fd;
     acceptor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ASSERT(acceptor->wake_fd >= 0);
@@ -205,6 +229,7 @@ void acceptor_stop(struct acceptor *acceptor)
     atomic_store(&acceptor->stopping, true);
     ASSERT(write(acceptor->wake_fd, &one, sizeof one) == sizeof one);
     pthread_join(acceptor->thread, NULL);
+    newcomers_free(acceptor->newcomers);
     close(acceptor->listen_fd);
     close(acceptor->wake_fd);
     free(acceptor);

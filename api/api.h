@@ -95,6 +95,7 @@ struct api_limits {
     uint32_t connections;             // open at once; above: 503
     uint32_t connections_per_address; // above: 429
     uint32_t workers;                 // HTTP threads, >= 2
+    uint32_t stream_workers;          // HTTP threads for streams and long polls, >= 1
     uint32_t url_bytes;               // above: 414
     uint32_t header_bytes;            // of the whole head; above: 431
     uint32_t body_bytes;              // above: 413

@@ -96,6 +96,11 @@ static bool is_listed(const char *const *list, const char *text)
     return false;
 }
 
+bool guard_allows_origin(const struct guard_rules *rules, const char *origin)
+{
+    return is_listed(rules->allowed_origins, origin);
+}
+
 static bool is_address(const char *host)
 {
     struct in6_addr address;

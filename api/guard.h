@@ -16,6 +16,8 @@ struct guard_rules {
     size_t header_bytes;                // limit of the whole head
 };
 
+// Whether the pages of this origin were named: they may write, and read what is answered (CORS).
+bool guard_allows_origin(const struct guard_rules *rules, const char *origin);
 // What must be right before the body can be read: the reply closes the connection, because nobody
 // knows where the next request would begin. Errors: BAD_REQUEST, HEADERS_TOO_LARGE.
 enum error guard_framing(const struct guard_rules *rules, const struct headers *headers,

@@ -44,7 +44,7 @@ struct lane {
 };
 
 struct http {
-    struct lane *lanes;  // limits.workers of them
+    struct lane *lanes;  // limits.workers of them, and limits.stream_workers behind those
     size_t lane_count;   // of those that run
     atomic_uint adopted; // sockets so far, to spread them
     struct service *service;
@@ -349,7 +349,7 @@ static void refused(void *context, const struct sockaddr *address)
 static bool start_lanes(struct http *http)
 {
     struct worker_events events = {.context = http, .refused = refused};
-    uint32_t count = http->service->limits.workers;
+    uint32_t count = http->service->limits.workers + http->service->limits.stream_workers;
 
     http->lanes = memory_zalloc(count * sizeof *http->lanes);
     while (http->lane_count < count) {
@@ -411,11 +411,15 @@ enum error http_start(struct service *service, struct admission *admission, stru
     return failure_set(failure, ERROR_IO, "cannot start the HTTP workers: %s", strerror(errno));
 }
 
-void http_adopt(struct http *http, int fd, const struct sockaddr *address, socklen_t length)
+void http_adopt(struct http *http, int fd, const struct sockaddr *address, socklen_t length,
+                bool waits)
 {
+    const struct api_limits *limits = &http->service->limits;
     unsigned number = atomic_fetch_add_explicit(&http->adopted, 1, memory_order_relaxed);
+    unsigned lane =
+        waits ? limits->workers + number % limits->stream_workers : number % limits->workers;
 
-    worker_adopt(http->lanes[number % http->lane_count].worker, fd, address, length);
+    worker_adopt(http->lanes[lane].worker, fd, address, length);
 }
 
 void http_expire(struct http *http)

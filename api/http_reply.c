@@ -90,13 +90,47 @@ static void add_common(struct MHD_Response *response, const struct reply_shape *
     add(response, "X-Node", request->service->node);
     if (shape->v1) {
         add(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-            is_private(request) || request->reply.stream != NULL ? "no-store" : "no-cache");
+            request->reply.no_store || is_private(request) ? "no-store" : "no-cache");
         add(response, MHD_HTTP_HEADER_VARY, "Accept, Curlew-Session, Authorization, Origin");
     }
+    if (!shape->v1 && request->service->rules.allowed_origins != NULL &&
+        request->service->rules.allowed_origins[0] != NULL)
+        add(response, MHD_HTTP_HEADER_VARY, "Origin");
     if (shape->raw) {
         add(response, "X-Content-Type-Options", "nosniff");
         add(response, "Content-Security-Policy", "sandbox");
     }
+}
+
+// The origin of the page that asks, when it is one that was named; else NULL.
+static const char *named_origin(const struct request *request)
+{
+    const char *origin = request->headers.value[HEADER_ORIGIN];
+
+    if (origin == NULL || request->headers.count[HEADER_ORIGIN] > 1)
+        return NULL;
+    return guard_allows_origin(&request->service->rules, origin) ? origin : NULL;
+}
+
+// What the browser must know to let the page have the reply (Fetch standard, section 3.2).
+static void add_cors(struct MHD_Response *response, const struct request *request,
+                     const char *origin)
+{
+    char methods[ALLOW_MAX];
+
+    add(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    add(response, "Access-Control-Expose-Headers",
+        "ETag, X-Zxid, X-Node, X-Request-Id, X-Staleness-Ms, Location, Retry-After, Curlew-Stat, "
+        "Idempotency-Replayed");
+    if (request->method != METHOD_OPTIONS ||
+        request->headers.value[HEADER_REQUEST_METHOD] == NULL || request->reply.allow == 0)
+        return;
+    route_allow(request->reply.allow, methods);
+    add(response, "Access-Control-Allow-Methods", methods);
+    add(response, "Access-Control-Allow-Headers",
+        "Accept, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, Curlew-Session, "
+        "Last-Event-ID, Authorization");
+    add(response, "Access-Control-Max-Age", "600");
 }
 
 static bool is_draining(const struct request *request)
@@ -107,8 +141,11 @@ static bool is_draining(const struct request *request)
 static void add_rare(struct MHD_Response *response, const struct request *request)
 {
     const struct reply *reply = &request->reply;
+    const char *origin = named_origin(request);
     char allow[ALLOW_MAX];
 
+    if (origin != NULL)
+        add_cors(response, request, origin);
     if (reply->location.length > 0)
         add(response, MHD_HTTP_HEADER_LOCATION, (const char *)reply->location.data);
     if (reply->retry_after_s > 0)
@@ -129,7 +166,8 @@ static bool can_be_kept(const struct reply_shape *shape, const struct request *r
 
     return shape->length <= KEPT_REPLY_BYTES_MAX && reply->fixed == NULL &&
            reply->location.length == 0 && reply->retry_after_s == 0 && reply->allow == 0 &&
-           !reply->replayed && !is_private(request) && !is_draining(request);
+           !reply->replayed && !reply->no_store && !is_private(request) &&
+           named_origin(request) == NULL && !is_draining(request);
 }
 
 static struct reply_shape shape_of(const struct request *request)

@@ -33,6 +33,7 @@ api_libapi_a_SOURCES = \
 	api/multi.c \
 	api/multi_parse.c api/multi_parse.h \
 	api/multi_read.c api/multi_read.h \
+	api/newcomers.c api/newcomers.h \
 	api/openapi.h \
 	api/percent.c api/percent.h \
 	api/poll.c api/poll.h \

@@ -45,7 +45,7 @@ static void reset_reply(struct reply *reply)
     reply->retry_after_s = 0;
     stream_unref(reply->stream);
     reply->stream = NULL;
-    reply->raw = reply->replayed = reply->local = reply->hang_up = false;
+    reply->raw = reply->replayed = reply->local = reply->hang_up = reply->no_store = false;
 }
 
 void request_reset(struct request *request)

@@ -57,6 +57,7 @@ struct reply {
     bool raw;                          // bytes from a client: must not be taken for a page
     bool replayed;                     // Idempotency-Replayed
     struct stream *stream;             // instead of a body; owned; NULL usually
+    bool no_store;                     // Cache-Control: no-store
     bool hang_up;                      // no reply: the connection is closed
     bool local;                        // X-Staleness-Ms
     uint64_t staleness_ms;             // ... its value; UINT64_MAX: unknown

@@ -341,6 +341,7 @@ void watch_get(struct request *request)
         return;
     }
     request->reply.status = 200;
+    request->reply.no_store = true;
     request->reply.content_type = source->content_type;
     if (request->method == METHOD_HEAD) {
         watch_unref(watch);

@@ -27,9 +27,16 @@ enum {
     PAXOS_VOTERS_MAX = 7,
     PAXOS_LEARNERS_MAX = 5,
     PAXOS_NODES_MAX = PAXOS_VOTERS_MAX + PAXOS_LEARNERS_MAX,
+    PAXOS_RUNS_KEPT = 16,            // runs of a node whose random numbers it remembers
     PAXOS_WINDOW = 1024,             // most slots above the applied one
     PAXOS_VALUE_MAX = 4 << 20,       // bytes of one entry's value
     PAXOS_WINDOW_BYTES_MAX = 8 << 20 // bytes of undecided values before proposals wait
+};
+
+// The random numbers of a node's runs: that of the run with boot_count b stands at b % PAXOS_RUNS_KEPT. An
+// older copy of a disk that is started cannot know those of the runs after it.
+struct node_runs {
+    uint64_t of[PAXOS_RUNS_KEPT];
 };
 
 // A node of the cluster, as fixed at genesis, and the newest run of it that this node has met.
@@ -40,6 +47,14 @@ struct cluster_member {
     uint64_t run;  // the random number of that run
 };
 
+// How another node has introduced itself.
+struct node_met {
+    uint16_t node;
+    uint8_t incarnation[16];
+    uint64_t boot;
+    struct node_runs runs;
+};
+
 // Who a disk belongs to. A formatted disk keeps incarnation, and from genesis on cluster, node and
 // members, for life; a blank one is another acceptor and gets another incarnation.
 struct identity {
@@ -47,6 +62,7 @@ struct identity {
     uint8_t incarnation[16]; // random, made when the disk is formatted
     uint16_t node;           // 1..65535
     uint64_t boot_count;     // +1, durable, at each start before anything is sent
+    struct node_runs runs;   // of this node, the present one included
     bool journal_made;       // a journal exists: from now on its absence is a loss
     size_t member_count;     // 0 before genesis
     struct cluster_member members[PAXOS_NODES_MAX]; // in ascending order of node; this node is one

@@ -8,6 +8,7 @@
 // woke it, and where both share a processor the sender cannot.
 #include "server/core_loop.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 enum {
@@ -67,14 +69,16 @@ struct core_loop {
     bool waits_for_applied; // the replica cannot go on before more is executed
     atomic_bool serving;
     atomic_bool disk_full;
-    uint64_t persisted;     // already carried into the replica
-    paxos_slot applied;     // likewise
-    bool due;               // a turn: somebody woke the loop, or frames came in
-    bool ticked;            // after_tick is to be called
-    uint64_t tick_ns;       // when the last tick was
-    uint64_t persisting;    // newest sequence that the journal has
-    uint64_t persisting_ns; // since when it has owed one
+    atomic_uint_fast64_t fresh_us; // of freshness
+    uint64_t persisted;            // already carried into the replica
+    paxos_slot applied;            // likewise
+    bool due;                      // a turn: somebody woke the loop, or frames came in
+    bool ticked;                   // after_tick is to be called
+    uint64_t tick_ns;              // when the last tick was
+    uint64_t persisting;           // newest sequence that the journal has
+    uint64_t persisting_ns;        // since when it has owed one
     bool healthy;
+    uint16_t logged_leader;
     struct freshness freshness;
     struct core_loop_peer peers[PAXOS_VOTERS_MAX];
     size_t peer_count;
@@ -103,12 +107,27 @@ static void wake_up(struct core_loop *loop)
 
 // What was executed only frees memory, so it comes with the next turn, unless the replica waits for
 // it. An event that came in while this turn was under way did not know that it does.
+// What an operator asks first after an incident: who led when.
+static void log_leader(struct core_loop *loop, const struct paxos_status *status)
+{
+    if (loop->network == NULL || status->leader == loop->logged_leader)
+        return;
+    if (status->leader == 0)
+        log_write(LOG_WARNING, "there is no leader", "before=%u", (unsigned)loop->logged_leader);
+    else
+        log_write(LOG_INFO, "the leader is", "node=%u ballot=%" PRIu64 ".%u",
+                  (unsigned)status->leader, status->ballot.round, (unsigned)status->ballot.node);
+    loop->logged_leader = status->leader;
+}
+
 static void publish_status(struct core_loop *loop)
 {
     struct paxos_status status;
 
     replica_status(loop->replica, &status);
+    log_leader(loop, &status);
     freshness_executed(&loop->freshness, status.applied);
+    atomic_store_explicit(&loop->fresh_us, loop->freshness.fresh_us, memory_order_relaxed);
     pthread_mutex_lock(&loop->lock);
     loop->status.paxos = status;
     loop->waits_for_applied =
@@ -292,7 +311,6 @@ static void publish_peers(struct core_loop *loop)
     pthread_mutex_lock(&loop->lock);
     loop->status.peer_count = loop->peer_count;
     memcpy(loop->status.peers, loop->peers, sizeof loop->peers);
-    loop->status.age_us = freshness_age_us(&loop->freshness, clock_monotonic_ns() / 1000);
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -526,6 +544,13 @@ void core_loop_status(struct core_loop *loop, struct core_loop_status *status)
 bool core_loop_serving(struct core_loop *loop)
 {
     return atomic_load_explicit(&loop->serving, memory_order_acquire);
+}
+
+uint64_t core_loop_age_us(struct core_loop *loop)
+{
+    uint64_t fresh_us = atomic_load_explicit(&loop->fresh_us, memory_order_relaxed);
+
+    return freshness_age_us(fresh_us, clock_monotonic_ns() / 1000);
 }
 
 void core_loop_wait_serving(struct core_loop *loop)

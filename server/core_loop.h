@@ -69,13 +69,14 @@ struct core_loop_peer {
 };
 struct core_loop_status {
     struct paxos_status paxos;
-    uint64_t age_us; // how old a local read may be; UINT64_MAX: unknown
     size_t peer_count;
     struct core_loop_peer peers[PAXOS_VOTERS_MAX];
 };
 void core_loop_status(struct core_loop *loop, struct core_loop_status *status);
 // Whether this node leads and serves. Costs one atomic load.
 bool core_loop_serving(struct core_loop *loop);
+// How old a local read that begins now may be; UINT64_MAX: unknown. Costs one atomic load.
+uint64_t core_loop_age_us(struct core_loop *loop);
 // Waits until core_loop_serving. Only for a cluster of one, which needs nobody else for it.
 void core_loop_wait_serving(struct core_loop *loop);
 // Ends the thread once nothing is outstanding, or everything has waited for its time. Requires that no

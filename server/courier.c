@@ -32,13 +32,47 @@ struct courier {
     struct transfer *transfer;
     struct mailbox jobs;
     atomic_size_t queued;
+    pthread_mutex_t lock;              // lagging
+    uint16_t lagging[PAXOS_NODES_MAX]; // nodes with a JOB_LAGGING that waits; 0: free
     pthread_t thread;
 };
+
+// Replaces the first `before` in the set by `after`. Returns whether there was one.
+static bool replace(struct courier *courier, uint16_t before, uint16_t after)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < PAXOS_NODES_MAX && !found; i++) {
+        found = courier->lagging[i] == before;
+        if (found)
+            courier->lagging[i] = after;
+    }
+    return found;
+}
+
+// Whether none of this node waits; then one does.
+static bool claim(struct courier *courier, uint16_t node)
+{
+    pthread_mutex_lock(&courier->lock);
+    bool waits = replace(courier, node, node);
+    if (!waits)
+        replace(courier, 0, node);
+    pthread_mutex_unlock(&courier->lock);
+    return !waits;
+}
+
+static void release(struct courier *courier, uint16_t node)
+{
+    pthread_mutex_lock(&courier->lock);
+    replace(courier, node, 0);
+    pthread_mutex_unlock(&courier->lock);
+}
 
 static enum error carry_out(struct courier *courier, const struct job *job)
 {
     switch (job->kind) {
     case JOB_LAGGING:
+        release(courier, job->node);
         return transfer_lagging(courier->transfer, job->node, job->from, job->ballot,
                                 job->executed);
     case JOB_RECEIVE:
@@ -72,7 +106,8 @@ static void *run(void *argument)
 
 static void push(struct courier *courier, const struct job *job, const void *data)
 {
-    if (atomic_load(&courier->queued) >= QUEUE_MAX)
+    if (atomic_load(&courier->queued) >= QUEUE_MAX ||
+        (job->kind == JOB_LAGGING && !claim(courier, job->node)))
         return;
     struct job *queued = memory_alloc(sizeof *queued + job->length);
     *queued = *job;
@@ -111,6 +146,7 @@ struct courier *courier_start(const struct transfer_settings *settings,
 
     courier->transfer = transfer_new(settings, ports);
     mailbox_init(&courier->jobs);
+    pthread_mutex_init(&courier->lock, NULL);
     int failed = pthread_create(&courier->thread, NULL, run, courier);
     ASSERT(failed == 0);
     return courier;
@@ -123,6 +159,7 @@ void courier_stop(struct courier *courier)
     mailbox_close(&courier->jobs);
     pthread_join(courier->thread, NULL);
     mailbox_deinit(&courier->jobs);
+    pthread_mutex_destroy(&courier->lock);
     transfer_free(courier->transfer);
     free(courier);
 }

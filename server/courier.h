@@ -13,7 +13,9 @@ struct courier *courier_start(const struct transfer_settings *settings,
 // NULL is allowed.
 void courier_stop(struct courier *courier);
 
-// As transfer_lagging. Dropped when too many jobs wait: the core says so again. Thread: the core loop.
+// As transfer_lagging. Dropped while one for the same peer waits, because each answer makes the peer ask
+// again and every repeated question would start another circle; and when too many jobs wait. The core
+// says so again. Thread: the core loop.
 void courier_lagging(struct courier *courier, uint16_t to, paxos_slot from, struct ballot ballot,
                      paxos_slot executed);
 // As transfer_receive; the bytes are copied. Dropped when too many wait: they are asked for again.

@@ -200,10 +200,8 @@ enum error founding_run(const struct founding_settings *settings, struct identit
                         struct failure *failure)
 {
     struct founding founding = {.settings = settings, .identity = identity, .failure = failure};
-    const struct network_settings network = {.list = settings->list,
-                                             .tls = settings->tls,
-                                             .silence_ms = settings->silence_ms,
-                                             .run = settings->run};
+    const struct network_settings network = {
+        .list = settings->list, .tls = settings->tls, .silence_ms = settings->silence_ms};
     const struct peers_ports ports = {.context = &founding,
                                       .hello = on_hello,
                                       .receive = on_receive,

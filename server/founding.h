@@ -12,7 +12,6 @@ struct founding_settings {
     struct disk *disk;
     const struct peer_list *list;
     struct peer_tls tls;
-    uint64_t run; // random number of this run
     uint64_t silence_ms;
 };
 

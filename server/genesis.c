@@ -18,13 +18,13 @@ bool hello_is_blank(const struct hello *hello)
     return memcmp(hello->cluster, none, sizeof none) == 0;
 }
 
-struct hello genesis_hello(const struct identity *identity, const struct peer_list *list,
-                           uint64_t run)
+struct hello genesis_hello(const struct identity *identity, const struct peer_list *list)
 {
     struct hello hello = {.protocol = PEER_PROTOCOL,
                           .node = identity->node,
                           .boot = identity->boot_count,
-                          .run = run,
+                          .run = identity->runs.of[identity->boot_count % PAXOS_RUNS_KEPT],
+                          .runs = identity->runs,
                           .epoch = 1,
                           .members = peer_list_hash(list)};
 

@@ -28,8 +28,7 @@ enum genesis_verdict {
 
 bool hello_is_blank(const struct hello *hello);
 // How this node introduces itself.
-struct hello genesis_hello(const struct identity *identity, const struct peer_list *list,
-                           uint64_t run);
+struct hello genesis_hello(const struct identity *identity, const struct peer_list *list);
 // What a node makes of another's hello, whatever it is itself. Says nothing about boot_count: see
 // identity_meet.
 enum genesis_verdict genesis_judge(const struct identity *identity, const struct peer_list *list,

@@ -127,7 +127,7 @@ static int run(struct options *options)
         char quoted[LOG_QUOTED_MAX];
         log_write(LOG_ERROR, "cannot start", "error=%s reason=%s", error_entry(error)->slug,
                   log_quote(quoted, failure.text));
-        return EXIT_CANNOT_START;
+        return error == ERROR_USAGE ? EXIT_USAGE : EXIT_CANNOT_START;
     }
     wait_for_stop(&signals);
     node_stop(node);

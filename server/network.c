@@ -18,7 +18,7 @@
 struct introduction {
     struct fifo_link link;
     uint64_t token;
-    struct cluster_member met;
+    struct node_met met;
     enum error error;
     struct failure failure;
 };
@@ -54,7 +54,7 @@ struct peers_settings network_peers(const struct network_settings *settings,
         else
             addresses->others[count++] = address;
     }
-    return (struct peers_settings){.hello = genesis_hello(identity, list, settings->run),
+    return (struct peers_settings){.hello = genesis_hello(identity, list),
                                    .self = &addresses->self,
                                    .others = addresses->others,
                                    .other_count = count,
@@ -109,7 +109,7 @@ static void introduce(struct network *network, uint64_t token, const struct hell
 
     introduction->token = token;
     introduction->met =
-        (struct cluster_member){.node = hello->node, .boot = hello->boot, .run = hello->run};
+        (struct node_met){.node = hello->node, .boot = hello->boot, .runs = hello->runs};
     memcpy(introduction->met.incarnation, hello->incarnation, sizeof hello->incarnation);
     fifo_push(&network->introductions, &introduction->link);
     note_next(network);

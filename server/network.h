@@ -13,7 +13,6 @@ struct network_settings {
     const struct peer_list *list; // borrowed
     struct peer_tls tls;
     uint64_t silence_ms;
-    uint64_t run; // random number of this run
 };
 
 // What peers_open wants of a list, for this identity.

@@ -42,7 +42,6 @@ struct node {
     const struct options *options;
     struct peer_list list;
     struct identity identity;
-    uint64_t run; // random number of this run
     struct disk *disk;
     struct journal *journal;
     struct live *live;
@@ -363,23 +362,18 @@ static bool touch(void *context, uint64_t session, const uint8_t *proof)
 static uint64_t staleness_ms(void *context)
 {
     struct node *node = context;
-    struct core_loop_status status;
 
     if (is_alone(node))
         return 0;
-    core_loop_status(node->loop, &status);
-    return status.age_us == UINT64_MAX ? UINT64_MAX : status.age_us / 1000;
+    uint64_t age_us = core_loop_age_us(node->loop);
+    return age_us == UINT64_MAX ? UINT64_MAX : age_us / 1000;
 }
 
 static bool in_contact(void *context)
 {
     struct node *node = context;
-    struct core_loop_status status;
 
-    if (is_alone(node))
-        return true;
-    core_loop_status(node->loop, &status);
-    return status.age_us < CONTACT_US;
+    return is_alone(node) || core_loop_age_us(node->loop) < CONTACT_US;
 }
 
 static void status(void *context, struct node_status *out)
@@ -489,7 +483,6 @@ static enum error found(struct node *node, struct failure *failure)
     struct founding_settings settings = {.disk = node->disk,
                                          .list = &node->list,
                                          .tls = tls_of(node->options),
-                                         .run = node->run,
                                          .silence_ms = silence_ms(node->options)};
 
     if (node->identity.member_count > 0)
@@ -590,10 +583,8 @@ static void start_courier(struct node *node)
 
 static enum error open_network(struct node *node, struct failure *failure)
 {
-    struct network_settings settings = {.list = &node->list,
-                                        .tls = tls_of(node->options),
-                                        .silence_ms = silence_ms(node->options),
-                                        .run = node->run};
+    struct network_settings settings = {
+        .list = &node->list, .tls = tls_of(node->options), .silence_ms = silence_ms(node->options)};
     struct network_ports ports = {.context = node,
                                   .consensus = on_consensus,
                                   .transfer = on_transfer,
@@ -698,7 +689,6 @@ enum error node_start(const struct options *options, struct node **started, stru
     struct recovery_result recovered;
 
     node->options = options;
-    node->run = random_u64();
     waiters_init(&node->waiters);
     enum error error = peer_list_parse(options->peers, &node->list, failure);
     if (error == ERROR_OK)

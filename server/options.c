@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "server/peer_list.h"
 
 enum option_type {
     OPTION_TEXT,     // const char *
@@ -63,7 +64,7 @@ static const struct option_row rows[] = {
     ROW("allowed-host", OPTION_LIST, allowed_hosts, NULL, 0, 0, "NAME",
         "name accepted in the Host header while listening on loopback (repeatable)"),
     ROW("allowed-origin", OPTION_LIST, allowed_origins, NULL, 0, 0, "ORIGIN",
-        "origin whose web pages may write (repeatable)"),
+        "origin whose web pages may read and write (CORS; repeatable)"),
     ROW("map-size", OPTION_BYTES, map_bytes, "64GiB", 16 * MIB, 16384 * GIB, "BYTES",
         "address space for the tree: its largest size"),
     ROW("disk-reserve-bytes", OPTION_BYTES, disk_reserve_bytes, "64MiB", MIB, 1024 * GIB, "BYTES",
@@ -72,6 +73,8 @@ static const struct option_row rows[] = {
     ROW("checkpoint-journal-bytes", OPTION_BYTES, checkpoint_journal_bytes, "64MiB", 64 << 10,
         1024 * GIB, "BYTES", "journal since the last checkpoint that makes the next one due"),
     ROW("http-workers", OPTION_COUNT, http_workers, "2", 2, 64, "N", "threads that serve requests"),
+    ROW("stream-workers", OPTION_COUNT, stream_workers, "1", 1, 64, "N",
+        "threads that serve streams and long polls"),
     ROW("max-connections", OPTION_COUNT, max_connections, "10000", 1, 1000000, "N",
         "open connections; above: 503"),
     ROW("max-connections-per-address", OPTION_COUNT, max_connections_per_address, "10000", 1,
@@ -348,9 +351,24 @@ static enum error set_from_argument(struct options *options, char **arguments, i
     return set_value(options, row, source, arguments[1], failure);
 }
 
+// Half of what TLS needs must not mean none of it.
+static enum error check_tls(const struct options *options, struct failure *failure)
+{
+    bool certificate = options->peer_certificate[0] != '\0';
+    bool key = options->peer_key[0] != '\0';
+    bool authority = options->peer_authority[0] != '\0';
+
+    if (certificate == key && key == authority)
+        return ERROR_OK;
+    return failure_set(failure, ERROR_USAGE,
+                       "TLS between nodes needs all of --peer-certificate, --peer-key and "
+                       "--peer-authority");
+}
+
 enum error options_parse(int argc, char **argv, struct options *options, struct failure *failure)
 {
     enum log_level level;
+    struct peer_list list;
     int taken;
 
     *options = (struct options){0};
@@ -363,7 +381,9 @@ enum error options_parse(int argc, char **argv, struct options *options, struct 
         error = failure_set(failure, ERROR_USAGE,
                             "--log-level is \"%s\"; it must be debug, info, warning or error",
                             options->log_level);
-    return error;
+    if (error == ERROR_OK)
+        error = check_tls(options, failure);
+    return error == ERROR_OK ? peer_list_parse(options->peers, &list, failure) : error;
 }
 
 // Prints words from HELP_COLUMN on, broken so that a line fits into HELP_WIDTH.
@@ -419,6 +439,7 @@ struct api_limits options_api_limits(const struct options *options)
         .connections = (uint32_t)options->max_connections,
         .connections_per_address = (uint32_t)options->max_connections_per_address,
         .workers = (uint32_t)options->http_workers,
+        .stream_workers = (uint32_t)options->stream_workers,
         .url_bytes = (uint32_t)options->max_url_bytes,
         .header_bytes = (uint32_t)options->max_header_bytes,
         .body_bytes = (uint32_t)options->max_body_bytes,

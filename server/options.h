@@ -40,6 +40,7 @@ struct options {
     uint64_t max_connections;
     uint64_t max_connections_per_address;
     uint64_t http_workers;
+    uint64_t stream_workers;
     uint64_t max_url_bytes;
     uint64_t max_header_bytes;
     uint64_t max_body_bytes;

@@ -199,19 +199,17 @@ static enum error try_below(struct disk *disk, struct identity *identity,
 
 // A checkpoint of another node becomes durable before the journal knows of it. If this process died in
 // between, the journal ends before it, or holds something undecided in its place: then the start goes on
-// from what there was before.
-static enum error start_without(struct disk *disk, struct identity *identity,
-                                const struct recovery_settings *settings, struct state *state,
-                                struct recovery_result *result, struct failure *failure)
+// from what there was before, which may be another such checkpoint.
+static enum error forget_checkpoint(struct state *state, const struct recovery_result *result,
+                                    struct failure *failure)
 {
-    paxos_slot slot = result->checkpoint.position.applied;
     enum error error = state_reset(state);
 
     if (error != ERROR_OK)
         return failure_set(failure, error, "the live tree could not be emptied");
     log_write(LOG_WARNING, "a received checkpoint was not installed yet; starting without it",
-              "slot=%" PRIu64, slot);
-    return try_below(disk, identity, settings, slot, state, result, failure);
+              "slot=%" PRIu64, result->checkpoint.position.applied);
+    return ERROR_OK;
 }
 
 enum error recovery_run(struct disk *disk, struct identity *identity,
@@ -221,8 +219,13 @@ enum error recovery_run(struct disk *disk, struct identity *identity,
     uint64_t started_ns = clock_monotonic_ns();
     enum error error = try_below(disk, identity, settings, UINT64_MAX, state, result, failure);
 
-    if (error == ERROR_CORRUPT && result->checkpoint.received)
-        error = start_without(disk, identity, settings, state, result, failure);
+    while (error == ERROR_CORRUPT && result->checkpoint.received) {
+        paxos_slot slot = result->checkpoint.position.applied;
+        enum error reset = forget_checkpoint(state, result, failure);
+        if (reset != ERROR_OK)
+            return reset;
+        error = try_below(disk, identity, settings, slot, state, result, failure);
+    }
     if (error != ERROR_OK) {
         *result = (struct recovery_result){0};
         return error;

@@ -75,9 +75,9 @@ void freshness_executed(struct freshness *freshness, paxos_slot slot)
     freshness->waiting_us = 0;
 }
 
-uint64_t freshness_age_us(const struct freshness *freshness, uint64_t now_us)
+uint64_t freshness_age_us(uint64_t fresh_us, uint64_t now_us)
 {
-    if (freshness->fresh_us == 0)
+    if (fresh_us == 0)
         return UINT64_MAX;
-    return now_us > freshness->fresh_us ? now_us - freshness->fresh_us : 0;
+    return now_us > fresh_us ? now_us - fresh_us : 0;
 }

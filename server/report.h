@@ -37,5 +37,5 @@ struct freshness {
 // A leader's report arrived, or this node leads itself.
 void freshness_note(struct freshness *freshness, const struct report *leader, uint64_t now_us);
 void freshness_executed(struct freshness *freshness, paxos_slot slot);
-// UINT64_MAX when it is not known.
-uint64_t freshness_age_us(const struct freshness *freshness, uint64_t now_us);
+// How old that is. UINT64_MAX when fresh_us is unknown.
+uint64_t freshness_age_us(uint64_t fresh_us, uint64_t now_us);

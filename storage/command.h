@@ -66,7 +66,7 @@ enum op_flag {
 
 enum { SESSION_PROOF_BYTES = 32 }; // SHA-256 of the secret
 
-// Which connection a session hangs on: the newest stream of it. Zero: none.
+// Which connection a session hangs on: the newest stream of it. Node 0: none.
 struct session_binding {
     uint16_t node;    // that serves the stream
     uint64_t boot;    // its boot_count

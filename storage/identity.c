@@ -4,7 +4,8 @@
 //
 // A block: magic u64, checksum u64 (XXH3-64 of all bytes behind it), format u32, journal_made u8,
 // member_count u8, node u16, version u64, boot_count u64, cluster 16 bytes, incarnation 16 bytes, for
-// each member node u16, 6 zeros, incarnation 16 bytes, boot u64, run u64; zeros. All little-endian.
+// each of up to 12 members node u16, 6 zeros, incarnation 16 bytes, boot u64, run u64; at 1024 the runs,
+// u64 each; zeros. All little-endian.
 #include "storage/identity.h"
 
 #include <inttypes.h>
@@ -34,6 +35,7 @@ enum {
     MEMBER_INCARNATION_AT = 8,
     MEMBER_BOOT_AT = 24,
     MEMBER_RUN_AT = 32,
+    RUNS_AT = 1024,
 };
 
 static const char file_name[] = "identity";
@@ -76,6 +78,8 @@ static void copy_encode(uint8_t *block, const struct identity *identity, uint64_
     block[MEMBER_COUNT_AT] = (uint8_t)identity->member_count;
     for (size_t i = 0; i < identity->member_count; i++)
         member_encode(block + MEMBERS_AT + i * MEMBER_BYTES, &identity->members[i]);
+    for (size_t i = 0; i < PAXOS_RUNS_KEPT; i++)
+        bytes_put_u64(block + RUNS_AT + i * sizeof(uint64_t), identity->runs.of[i]);
     bytes_put_u64(block + CHECKSUM_AT, hash64(block + CHECKED_AT, COPY_BYTES - CHECKED_AT, 0));
 }
 
@@ -94,6 +98,8 @@ static void copy_decode(const uint8_t *block, struct copy *copy)
     identity->boot_count = bytes_get_u64(block + BOOT_AT);
     memcpy(identity->cluster, block + CLUSTER_AT, sizeof identity->cluster);
     memcpy(identity->incarnation, block + INCARNATION_AT, sizeof identity->incarnation);
+    for (size_t i = 0; i < PAXOS_RUNS_KEPT; i++)
+        identity->runs.of[i] = bytes_get_u64(block + RUNS_AT + i * sizeof(uint64_t));
     identity->member_count = block[MEMBER_COUNT_AT];
     copy->valid = copy->valid && identity->member_count <= PAXOS_NODES_MAX;
     for (size_t i = 0; copy->valid && i < identity->member_count; i++)
@@ -257,6 +263,7 @@ static void count_boot(const struct copy copies[COPIES], const struct copy *newe
 
     *identity = newest->identity;
     identity->boot_count += damaged ? 2 : 1;
+    identity->runs.of[identity->boot_count % PAXOS_RUNS_KEPT] = random_u64();
     if (damaged)
         log_write(LOG_WARNING, "one copy in the identity file was unreadable and is written anew",
                   "file=%s boot_count=%llu", file_name, (unsigned long long)identity->boot_count);
@@ -361,7 +368,16 @@ const struct cluster_member *identity_member(const struct identity *identity, ui
     return NULL;
 }
 
-static enum error check_met(const struct identity *identity, const struct cluster_member *met,
+// Whether the node remembers the run that was met last. One that has been away for more runs than it
+// remembers is believed.
+static bool remembers(const struct node_met *met, const struct cluster_member *known)
+{
+    if (known->boot == 0 || met->boot - known->boot >= PAXOS_RUNS_KEPT)
+        return true;
+    return met->runs.of[known->boot % PAXOS_RUNS_KEPT] == known->run;
+}
+
+static enum error check_met(const struct identity *identity, const struct node_met *met,
                             struct failure *failure)
 {
     const struct cluster_member *known = identity_member(identity, met->node);
@@ -373,21 +389,20 @@ static enum error check_met(const struct identity *identity, const struct cluste
         return failure_set(
             failure, ERROR_FOREIGN,
             "node %u has another data directory than at the founding of the cluster: "
-            "what it voted for is gone, so it cannot vote again; put its directory "
-            "back",
+            "what it voted for is gone, so it cannot vote again; put its directory back",
             (unsigned)met->node);
-    if (met->boot < known->boot || (met->boot == known->boot && met->run != known->run))
+    if (met->boot < known->boot || !remembers(met, known))
         return failure_set(
             failure, ERROR_FOREIGN,
-            "node %u runs from an older copy of its data directory (its start number "
-            "%" PRIu64 " was used before, %" PRIu64
-            " was seen): what it voted for since is gone; put the newest back",
+            "node %u runs from an older copy of its data directory (this is its "
+            "start %" PRIu64 ", and it knows nothing of start %" PRIu64
+            ", which was seen): what it voted for since is gone; put the newest back",
             (unsigned)met->node, met->boot, known->boot);
     return ERROR_OK;
 }
 
-enum error identity_meet(struct disk *disk, struct identity *identity,
-                         const struct cluster_member *met, struct failure *failure)
+enum error identity_meet(struct disk *disk, struct identity *identity, const struct node_met *met,
+                         struct failure *failure)
 {
     enum error error = check_met(identity, met, failure);
 
@@ -397,6 +412,6 @@ enum error identity_meet(struct disk *disk, struct identity *identity,
     if (known->boot == met->boot)
         return ERROR_OK;
     known->boot = met->boot;
-    known->run = met->run;
+    known->run = met->runs.of[met->boot % PAXOS_RUNS_KEPT];
     return update(disk, identity, 1, failure);
 }

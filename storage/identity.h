@@ -29,8 +29,8 @@ const struct cluster_member *identity_member(const struct identity *identity, ui
 // Another member has introduced itself: notes its boot_count durably, if it is a new one, before this node
 // believes a word of it. Errors: FOREIGN with a sentence (no member; another incarnation: its disk was
 // blank; an older boot_count, or the same of another run: its disk was rolled back), IO.
-enum error identity_meet(struct disk *disk, struct identity *identity,
-                         const struct cluster_member *met, struct failure *failure);
+enum error identity_meet(struct disk *disk, struct identity *identity, const struct node_met *met,
+                         struct failure *failure);
 // Notes durably that the journal was made. Requires an identity that identity_boot returned.
 enum error identity_note_journal(struct disk *disk, struct identity *identity,
                                  struct failure *failure);

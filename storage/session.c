@@ -223,14 +223,11 @@ static bool same_binding(const struct session_binding *a, const struct session_b
 static bool still_applies(const struct op *op, const struct session_info *info,
                           const struct stamp *stamp)
 {
-    static const struct session_binding none;
-
     if (op->type == OP_SESSION_EXPIRE)
         return op->session.generation == info->generation &&
                ballot_compare(op->session.leader, stamp->ballot) == 0;
     if (op->type == OP_SESSION_UNBIND_CLOSE)
-        return same_binding(&op->session.binding, &info->binding) &&
-               !same_binding(&info->binding, &none);
+        return info->binding.node != 0 && same_binding(&op->session.binding, &info->binding);
     return true;
 }
 

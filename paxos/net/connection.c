@@ -199,7 +199,6 @@ static bool refill(struct connection *connection)
 static bool write_out(struct connection *connection)
 {
     const struct buffer *out = &connection->out;
-
     const uint8_t *data = out->data + connection->out_sent;
     size_t length = out->length - connection->out_sent;
 
@@ -220,7 +219,8 @@ static void half_close(struct connection *connection)
 }
 
 // Writes until nothing is left, the socket is full or this connection had its share of the turn.
-// What comes of a broken socket is seen by the next read. False: the session is of no use any more.
+// What became of a socket that cannot be written is for the next turn to find out. False: the session
+// is of no use any more.
 static bool pump(struct connection *connection)
 {
     unsigned writes = connection->bulk ? 1 : TURN_WRITES;
@@ -238,8 +238,8 @@ static bool pump(struct connection *connection)
             break;
     }
     bool drained = connection->undrained && connection_queued(connection) == 0;
-    bool blocked = connection->failed || connection->half_closed;
-    bool more = !blocked && (!all || writes == 0 || drained || connection->woken);
+    bool more = !connection->half_closed &&
+                (!all || writes == 0 || drained || connection->woken || connection->failed);
     watch(connection, more ? UV_READABLE | UV_WRITABLE : UV_READABLE);
     return useful;
 }
@@ -389,6 +389,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (events & UV_READABLE)
         read_some(connection);
+    if (connection->state != CLOSED && connection->failed)
+        lose(connection, LOSS_SILENT, "it cannot be written to");
     if (connection->state == OPEN && connection->woken) {
         connection->woken = false;
         connection->events->turn(connection->context);

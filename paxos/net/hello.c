@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layout: protocol u32, then for protocol 1: cluster 16 bytes, node u16, to u16, incarnation 16 bytes,
-// boot u64, run u64, epoch u64, members low u64 and high u64, serial u64.
+// boot u64, run u64, runs 16 u64, epoch u64, members low u64 and high u64, serial u64.
 #include "paxos/net/hello.h"
 
 #include <stdio.h>
@@ -17,6 +17,8 @@ void hello_encode(struct buffer *into, const struct introduction *introduction)
     buffer_append(into, hello->incarnation, sizeof hello->incarnation);
     buffer_u64(into, hello->boot);
     buffer_u64(into, hello->run);
+    for (size_t i = 0; i < PAXOS_RUNS_KEPT; i++)
+        buffer_u64(into, hello->runs.of[i]);
     buffer_u64(into, hello->epoch);
     buffer_u64(into, hello->members.low);
     buffer_u64(into, hello->members.high);
@@ -47,6 +49,8 @@ bool hello_decode(const void *data, size_t length, struct introduction *introduc
     get_array(&reader, hello->incarnation);
     hello->boot = reader_u64(&reader);
     hello->run = reader_u64(&reader);
+    for (size_t i = 0; i < PAXOS_RUNS_KEPT; i++)
+        hello->runs.of[i] = reader_u64(&reader);
     hello->epoch = reader_u64(&reader);
     hello->members.low = reader_u64(&reader);
     hello->members.high = reader_u64(&reader);

@@ -53,6 +53,7 @@ struct hello {
     uint8_t incarnation[16];
     uint64_t boot;          // boot_count of this run
     uint64_t run;           // random, made at each start: tells two runs with one boot_count apart
+    struct node_runs runs;  // that number of this and earlier runs
     uint64_t epoch;         // configuration number
     struct hash128 members; // hash of the list of members that it was started with
 };

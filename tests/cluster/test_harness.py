@@ -62,12 +62,12 @@ def test_a_disk_that_lies_is_noticed(make_cluster, library, seed):
     """Acknowledged writes are lost, or the node refuses to start: never neither."""
     chance = random.Random(seed)
     cluster = make_cluster(1)
-    power = Power(cluster, library, lie=True)
+    power = Power(cluster, library, chance, lie=True)
     cluster.start()
     workload = Workload(cluster, seed).begin()
     with pytest.raises(AssertionError):
         for _ in range(20):
             workload.wait_progress(writes=50)
-            power.cut(chance)
+            power.cut()
             cluster.start()
         workload.finish()

@@ -32,8 +32,7 @@ def run(cluster, workload, nemesis, seconds):
 def test_faults_at_random(make_cluster, library, seed):
     """Three nodes; whoever is killed may lose what it had not synced."""
     cluster = make_cluster(3, '--checkpoint-journal-bytes', 4 << 20)
-    power = Power(cluster, library)
-    power.strike_at_kills(random.Random(f'power/{seed}'), 0.5)
+    Power(cluster, library, random.Random(f'power/{seed}')).strike_at_kills(0.5)
     run(cluster, Workload(cluster, seed), Nemesis(cluster, seed), 3 * SECONDS // 4)
 
 

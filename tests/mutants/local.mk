@@ -9,6 +9,7 @@ MUTATED_SOURCES = \
 	$(MUTATED)/paxos_reads.c \
 	$(MUTATED)/paxos_recovery.c \
 	$(MUTATED)/paxos_replication.c \
+	$(MUTATED)/server_read_queue.c \
 	$(MUTATED)/server_replica.c \
 	$(MUTATED)/storage_execute.c \
 	$(MUTATED)/storage_journal.c
@@ -19,7 +20,7 @@ tests_mutants_sim_LDADD = $(tests_sim_sim_LDADD)
 # The recipe does nothing, but has make look at their times again.
 $(MUTATED_SOURCES): $(MUTATED)/stamp
 	@:
-$(MUTATED)/stamp: $(srcdir)/tests/mutants/mutants.py $(wildcard $(srcdir)/paxos/*.c $(srcdir)/server/replica.c $(srcdir)/storage/*.c)
+$(MUTATED)/stamp: $(srcdir)/tests/mutants/mutants.py $(wildcard $(srcdir)/paxos/*.c $(srcdir)/server/*.c $(srcdir)/storage/*.c)
 	$(AM_V_GEN)/usr/bin/python3 $(srcdir)/tests/mutants/mutants.py generate $(srcdir) $(MUTATED) && touch $@
 CLEANFILES += $(MUTATED_SOURCES) $(MUTATED)/stamp
 EXTRA_DIST += tests/mutants/mutants.py

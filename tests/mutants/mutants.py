@@ -51,7 +51,7 @@ MUTANTS = [
     ('learn_raises_the_logs_ballot', 'paxos/acceptor.c', S, 'learn->ballot = message->ballot;',
      'learn->ballot = message->ballot; paxos->log_ballot = paxos->promised;'),
     ('learn_does_not_raise_the_promise', 'paxos/acceptor.c', E,
-     '!ballot_less(paxos->promised, message->ballot)', 'true'),
+     '!ballot_less(paxos->promised, ballot)', 'true'),
     ('teaches_what_is_not_decided', 'paxos/replication.c', E,
      'count_entries(paxos, peer->decided + 1, paxos->decided)',
      'count_entries(paxos, peer->decided + 1, paxos->log.last)'),
@@ -64,15 +64,15 @@ MUTANTS = [
     ('read_without_a_round', 'paxos/reads.c', E,
      '1 + (size_t)__builtin_popcount(paxos->check_acks) >= paxos->quorum', 'true'),
     ('read_round_of_any_number', 'paxos/reads.c', E, 'message->round != paxos->check_round', 'false'),
-    ('read_answer_of_an_earlier_question', 'server/replica.c', E,
-     'output->reads[i].read != replica->asked_number', 'false'),
-    ('read_before_it_is_executed', 'server/replica.c', E, 'read->slot <= status.applied', 'true'),
+    ('read_answer_of_an_earlier_question', 'server/read_queue.c', E,
+     'answer->read != queue->number', 'false'),
+    ('read_before_it_is_executed', 'server/read_queue.c', E, 'read_of(link)->slot <= applied', 'true'),
     ('recovery_executes_everything', 'paxos/recovery.c', S, '*from = *to = 0;', '*from = *to = 0; decided = paxos->log.last;'),
     ('command_runs_twice', 'storage/execute.c', E, 'origin.sequence == progress.next',
      'origin.sequence <= progress.next'),
     ('gap_is_executed', 'storage/execute.c', E, 'origin.sequence == progress.next', 'origin.sequence >= progress.next'),
     ('says_not_applied_of_what_was_sent', 'server/replica.c', S,
-     'answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);\n    answer_expired_reads',
+     'answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);\n    read_queue_expire',
      None),
     ('nothing_is_sent_again', 'server/replica.c', S, 'replica->sent = oldest;\n    replica->progress_ns', None),
     ('journal_without_a_flush', 'storage/journal.c', E, 'operations->sync(journal->file)', 'ERROR_OK'),
@@ -88,6 +88,17 @@ MUTANTS = [
     ('heartbeat_overwrites_the_promised_claim', 'paxos/election.c', S, 'peer->seen_last = message->last;',
      'peer->seen_last = message->last; peer->log_ballot = message->log_ballot;'
      ' peer->last = message->last; peer->decided = message->decided;'),
+    ('any_heartbeat_overwrites_the_promised_claim', 'paxos/election.c', S,
+     'see_ballot(paxos, message->leader);\n    if (paxos->role == PAXOS_LEADER &&',
+     None),
+    ('promise_of_a_learner_counts', 'paxos/proposer.c', S,
+     '*decided = paxos->decided;\n    for', None),
+    ('vote_of_a_learner_counts', 'paxos/replication.c', S, 'if (!paxos->peers[i].voter)\n            continue;\n        size_t at', None),
+    ('what_was_known_already_is_not_promised', 'paxos/acceptor.c', E,
+     'promise_what_is_learned(paxos, message->ballot))\n        paxos__record', None),
+    ('learned_is_executed_before_its_promise_is_durable', 'paxos/paxos.c', E,
+     'ballot_less(paxos->durable_promise, paxos->promised)', 'false'),
+    ('only_voter_hands_over_to_nobody', 'paxos/replication.c', E, 'paxos->config.voter_count == 1', 'paxos->peer_count == 0'),
     ('promise_is_forgotten_in_the_journal', 'paxos/acceptor.c', S,
      'yield_to(paxos, message, 0);\n    paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
      'yield_to(paxos, message, 0);'
@@ -101,7 +112,8 @@ RARE = {
     'follower_keeps_its_whole_log', 'differences_are_overlooked', 'read_without_a_round',
     'read_round_of_any_number', 'leader_without_a_quorum_is_happy', 'nothing_is_retransmitted',
     'candidate_never_asks_again', 'first_decision_before_the_log_is_synced',
-    'heartbeat_overwrites_the_promised_claim',
+    'heartbeat_overwrites_the_promised_claim', 'any_heartbeat_overwrites_the_promised_claim',
+    'what_was_known_already_is_not_promised', 'learned_is_executed_before_its_promise_is_durable',
 }
 
 # Mutants whose text is easier to give as a whole.
@@ -117,11 +129,27 @@ WHOLE = {
         'if (MUTANT && ballot_equal(message->ballot, paxos->promised)) paxos->log_ballot = message->ballot;\n'
         '        else {\n        paxos__request_prepare(paxos, message->from);\n        return;\n        }\n    }\n    yield_to'),
     'says_not_applied_of_what_was_sent': (
-        'answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);\n    answer_expired_reads',
-        'answer(replica, submission, MUTANT ? ERROR_NO_LEADER : ERROR_OUTCOME_UNKNOWN, NULL);\n    answer_expired_reads'),
+        'answer(replica, submission, ERROR_OUTCOME_UNKNOWN, NULL);\n    read_queue_expire',
+        'answer(replica, submission, MUTANT ? ERROR_NO_LEADER : ERROR_OUTCOME_UNKNOWN, NULL);\n    read_queue_expire'),
     'nothing_is_sent_again': (
         'replica->sent = oldest;\n    replica->progress_ns',
         'if (!MUTANT) replica->sent = oldest;\n    replica->progress_ns'),
+    'any_heartbeat_overwrites_the_promised_claim': (
+        'see_ballot(paxos, message->leader);\n    if (paxos->role == PAXOS_LEADER &&',
+        'see_ballot(paxos, message->leader);\n    if (MUTANT) { peer->log_ballot = message->log_ballot;'
+        ' peer->last = message->last; peer->decided = message->decided; }\n    if (paxos->role == PAXOS_LEADER &&'),
+    'promise_of_a_learner_counts': (
+        '*decided = paxos->decided;\n    for (size_t i = 0; i < paxos->peer_count; i++) {\n'
+        '        const struct peer *peer = &paxos->peers[i];\n        if (!peer->voter || !peer->promised)',
+        '*decided = paxos->decided;\n    for (size_t i = 0; i < paxos->peer_count; i++) {\n'
+        '        const struct peer *peer = &paxos->peers[i];\n        if ((!peer->voter && !MUTANT) || !peer->promised)'),
+    'vote_of_a_learner_counts': (
+        'if (!paxos->peers[i].voter)\n            continue;\n        size_t at = count++;',
+        'if (!paxos->peers[i].voter && (!MUTANT || paxos->peers[i].match <= matches[0]))\n            continue;\n'
+        '        size_t at = paxos->peers[i].voter ? count++ : 0;'),
+    'what_was_known_already_is_not_promised': (
+        'promise_what_is_learned(paxos, message->ballot))\n        paxos__record',
+        '!MUTANT && promise_what_is_learned(paxos, message->ballot))\n        paxos__record'),
     'always_happy': (
         'count_unhappy_leadership(paxos);\n    if', 'if (MUTANT) paxos->happy = true;\n    count_unhappy_leadership(paxos);\n    if'),
 }

@@ -46,6 +46,10 @@ def template_of(url):
         return '/v1/znodes'
     if path.startswith('/v1/znodes/'):
         return '/v1/znodes/{path}'
+    if path == '/v1/watch/':
+        return '/v1/watch'
+    if path.startswith('/v1/watch/'):
+        return '/v1/watch/{path}'
     if re.fullmatch(r'/problems/[^/]+', path):
         return '/problems/{slug}'
     if re.fullmatch(r'/v1/sessions/[^/]+', path):

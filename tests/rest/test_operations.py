@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from client import Client
 from daemon import FAULTS, SOURCE, Daemon, binary, environment
 from examples import Shell, examples, execute, loopback_address, section
 
@@ -146,6 +147,64 @@ def test_an_edited_list(trio):
     assert node.process.wait(DEADLINE_S) == 78
     trio.spawn(4, (1, 2, 3, 4, 5))
     expect_lines(trio, 'The list of members was edited')
+
+
+# ---- What nodes say of themselves ----
+
+def ask(node, target, method='GET', body=None, wait=1):
+    client = Client(node.port)
+    try:
+        return client.request(method, target, body, {'Prefer': f'wait={wait}'})
+    finally:
+        client.close()
+
+
+def wait_until(check, what):
+    limit = time.monotonic() + DEADLINE_S
+    while not check():
+        assert time.monotonic() < limit, what
+        time.sleep(0.02)
+
+
+def why(node):
+    reply = ask(node, '/readyz?verbose')
+    return reply.json.get('detail', 'ready')
+
+
+def test_a_lost_quorum(trio):
+    trio.start(1, 2, 3)
+    written = ask(trio.nodes[1], '/v1/znodes/a', 'PUT', b'x').zxid
+    ask(trio.nodes[2], '/v1/znodes/a')  # has it too
+    trio.stop(1, 3)
+    node = trio.nodes[2]
+    wait_until(lambda: why(node).startswith('no quorum'), f'{node.log()}')
+    assert why(node) in document()
+    status = ask(node, '/v1/cluster').json
+    assert status['leader'] is None
+    assert [member['healthy'] for member in status['members']] == [False, True, False]
+    assert (ask(node, '/v1/znodes/a').slug, ask(node, '/livez').status) == ('no-leader', 200)
+    refused = ask(node, '/v1/znodes/a', 'PUT', b'y')
+    assert (refused.slug, refused.json['outcome']) == ('no-leader', 'not_applied')
+    local = ask(node, f'/v1/znodes/a?raw&consistency=local&min_zxid={written}')
+    first, age = local.body, int(local.headers['X-Staleness-Ms'])
+    assert first == b'x' and age > 0
+    assert ask(node, f'/v1/znodes/a?consistency=local&min_zxid={written + 1}').slug == 'behind'
+    assert int(ask(node, '/v1/znodes/a?consistency=local').headers['X-Staleness-Ms']) >= age + 1000
+    trio.stop(2)
+    node = trio.spawn(2)
+    node.port = int(node.wait_line(r'msg="listening" address=\S+:(\d+)').group(1))
+    assert 'X-Staleness-Ms' not in ask(node, '/v1/znodes/a?consistency=local').headers
+    roles = [member['role'] for member in ask(node, '/v1/cluster').json['members']]
+    assert roles[0] == roles[2] == 'starting'
+
+
+def test_waits_of_a_follower(trio):
+    trio.start(1, 2, 3)
+    leader = ask(trio.nodes[1], '/v1/cluster').json['leader']
+    follower = trio.nodes[leader % 3 + 1]
+    zxid = ask(follower, '/v1/znodes/a', 'PUT', b'x', wait=5).zxid
+    assert ask(follower, '/v1/znodes/a?raw', wait=5).body == b'x'
+    assert ask(follower, f'/v1/znodes/a?min_zxid={zxid + 1}').slug == 'future-position'
 
 
 # ---- Sentences ----

@@ -25,8 +25,8 @@ static uint8_t draw_type(struct world *world)
         MESSAGE_HEARTBEAT_REPLY, MESSAGE_PREPARE,        MESSAGE_PROMISE, MESSAGE_FETCH,
         MESSAGE_ENTRIES,         MESSAGE_ACCEPT_SYNC,    MESSAGE_ACCEPT,  MESSAGE_ACCEPTED,
         MESSAGE_TRANSFER,        MESSAGE_HEARTBEAT_REPLY};
-    static const uint8_t learning[] = {MESSAGE_ACCEPT, MESSAGE_ACCEPT_SYNC, MESSAGE_LEARN,
-                                       MESSAGE_PREPARE_REQUEST};
+    static const uint8_t learning[] = {MESSAGE_ACCEPT, MESSAGE_PREPARE, MESSAGE_ACCEPT_SYNC,
+                                       MESSAGE_LEARN, MESSAGE_PREPARE_REQUEST};
     struct choice_stream *choices = &world->choices;
 
     if (world->swarm.theme == THEME_ELECTIONS)
@@ -144,6 +144,12 @@ void ambush_on_spring(struct world *world, struct event *event)
         break;
     case AMBUSH_PAUSE_RECEIVER:
         receiver->paused_until_ns = until_ns;
+        break;
+    case AMBUSH_TEACH_SENDER:
+        bulk_teach(sender);
+        break;
+    case AMBUSH_TEACH_RECEIVER:
+        bulk_teach(receiver);
         break;
     case AMBUSH_TRANSFER:
         faults_transfer(sender);

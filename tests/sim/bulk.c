@@ -19,6 +19,7 @@ static void look_later(struct node *node)
 
 void bulk_start(struct node *node)
 {
+    node->catching_up = 0;
     look_later(node);
 }
 
@@ -73,6 +74,36 @@ enum error bulk_installed(struct node *node, paxos_slot slot)
     return trim(node);
 }
 
+void bulk_teach(struct node *node)
+{
+    enum { BACK = 3 };
+    struct world *world = node->world;
+    uint16_t giver = (uint16_t)choose(&world->choices, (uint32_t)world->swarm.nodes);
+
+    for (size_t i = 0; i < world->swarm.nodes; i++) {
+        if (world->nodes[giver].status.applied < world->nodes[i].status.applied)
+            giver = (uint16_t)i;
+    }
+    if (giver == node->index || !world->nodes[giver].up)
+        return;
+    paxos_slot from = node->status.decided + 1;
+    uint32_t back = choose(&world->choices, BACK);
+    world_count(world, COUNT_TAUGHT);
+    courier_lagging(&world->nodes[giver], node->id, from > back ? from - back : 1);
+}
+
+// Always somebody who holds something else, others now and then.
+static void teach_unasked(struct node *node)
+{
+    enum { SELDOM = 20 };
+    struct world *world = node->world;
+
+    if (world->healing || !choose_chance(&world->choices, world->swarm.teaching))
+        return;
+    if (oracle_contradicts(node) || choose(&world->choices, SELDOM) == SELDOM - 1)
+        bulk_teach(node);
+}
+
 void bulk_on_check(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
@@ -88,4 +119,6 @@ void bulk_on_check(struct world *world, struct event *event)
         node_fatal(node, error);
     else
         look_later(node);
+    if (error == ERROR_OK)
+        teach_unasked(node);
 }

@@ -80,9 +80,15 @@ static void schedule(struct node *node, enum event_kind kind, struct errand *err
         (struct event){.kind = kind, .node = node->index, .run = node->run, .data = errand});
 }
 
+// One request of a peer at a time, as in server/courier.c: each answer makes the peer ask again, so that
+// without this every repeated message would start another circle.
 void courier_lagging(struct node *node, uint16_t to, paxos_slot from)
 {
     struct paxos_status status;
+
+    if ((node->catching_up >> to & 1) != 0)
+        return;
+    node->catching_up |= 1u << to;
     struct errand *errand = memory_zalloc(sizeof *errand);
 
     paxos_status(node->paxos, &status);
@@ -115,6 +121,7 @@ void courier_on_catch_up(struct world *world, struct event *event)
     struct node *node = &world->nodes[event->node];
     const struct errand *errand = event->data;
 
+    node->catching_up &= ~(1u << errand->peer);
     world_count(world, COUNT_LEARNS);
     survive(node, transfer_lagging(node->transfer, errand->peer, errand->from, errand->ballot,
                                    errand->executed));

@@ -2,11 +2,14 @@
 // Each seed draws its own limits and its own mix: some faults not at all, others often.
 #include "tests/sim/faults.h"
 
+#include "tests/sim/introductions.h"
+
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "tests/sim/ambush.h"
 #include "tests/sim/network.h"
+#include "tests/sim/oracle.h"
 #include "tests/sim/workload.h"
 
 // F(NAME, name, weight when drawn, alone: makes sense with one node)
@@ -25,10 +28,8 @@
     F(TRANSFER, transfer, 3, false)                                                                \
     F(UNHEALTHY, unhealthy, 2, false)                                                              \
     F(STALL, stall, 4, false)                                                                      \
-    F(FLOOD, flood, 1, true)                                                                       \
     F(AMBUSH, ambush, 24, false)                                                                   \
     F(REPLAY, replay, 3, false)                                                                    \
-    F(TEACH, teach, 3, false)                                                                      \
     F(DEPOSE, depose, 3, false)
 
 enum fault_kind {
@@ -101,6 +102,7 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->flush_ns = choose_between(choices, 20, 3000) * MICROSECOND_NS;
     swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
     swarm->checkpoints = sometimes(world, 300000);
+    swarm->exchanges = 600000;
 }
 
 static void add_fault(struct swarm *swarm, enum fault_kind kind, uint32_t times)
@@ -109,16 +111,30 @@ static void add_fault(struct swarm *swarm, enum fault_kind kind, uint32_t times)
         swarm->fault_weights[kind] = times * fault_table[kind].weight;
 }
 
-// Bursts of commands, at leaders that are alone with them, say; sometimes with all the room there is.
+// Bursts of commands, mostly with all the room there is.
 static void draw_floods(struct world *world)
 {
     struct swarm *swarm = &world->swarm;
 
     swarm->floods = 1 + choose(&world->choices, 3);
-    swarm->segment_bytes <<= 1;
-    add_fault(swarm, FAULT_FLOOD, 4);
-    if (choose(&world->choices, 2) == 1)
+    swarm->segment_bytes <<= 2;
+    if (choose(&world->choices, 4) != 0)
         swarm->window = PAXOS_WINDOW;
+}
+
+// In a quorum of three one promise may be better than those before and behind it.
+static void add_voters(struct swarm *swarm)
+{
+    swarm->nodes += 4 - swarm->voters;
+    swarm->voters = 4;
+}
+
+// There is always something under way, and nobody waits long for what is stuck.
+static void hurry(struct world *world, uint64_t think_ns)
+{
+    world->swarm.clients = choose_between(&world->choices, 6, 12);
+    world->swarm.think_ns = think_ns;
+    world->swarm.patience_ns = choose_between(&world->choices, 50, 300) * MILLISECOND_NS;
 }
 
 // What takes several faults at once is rare when each is drawn by itself: some seeds have a theme.
@@ -126,13 +142,18 @@ static void draw_theme(struct world *world)
 {
     struct swarm *swarm = &world->swarm;
 
-    swarm->theme = (uint8_t)choose(&world->choices, THEME_COUNT + 1);
+    swarm->theme = (uint8_t)(choose(&world->choices, THEME_COUNT + 1) % THEME_COUNT);
     switch (swarm->theme) {
     case THEME_ELECTIONS: // campaigns at the wrong moment, and old messages in them
-        add_fault(swarm, FAULT_TRANSFER, 4);
+        add_fault(swarm, FAULT_TRANSFER, 10);
+        swarm->fault_interval_ns = choose_between(&world->choices, 10, 100) * MILLISECOND_NS;
         add_fault(swarm, FAULT_AMBUSH, 1);
-        swarm->think_ns = MILLISECOND_NS;
-        swarm->replays = 500000;
+        if (swarm->voters < 4)
+            add_voters(swarm);
+        hurry(world, MILLISECOND_NS);
+        swarm->replays = 1000000;
+        swarm->flush_ns = choose_between(&world->choices, 1, 30) * MILLISECOND_NS;
+        swarm->heartbeat_us = choose_between(&world->choices, 20, 300) * 1000;
         break;
     case THEME_READS: // reads at leaders that are none any more
         add_fault(swarm, FAULT_DEPOSE, 4);
@@ -140,13 +161,14 @@ static void draw_theme(struct world *world)
         add_fault(swarm, FAULT_REPLAY, 4);
         swarm->probes = 1000000;
         swarm->replays = 1000000;
-        swarm->think_ns = 5 * MILLISECOND_NS;
+        hurry(world, 5 * MILLISECOND_NS);
         break;
     case THEME_LEARNING: // followers far behind, with other entries, on slow disks
-        add_fault(swarm, FAULT_TEACH, 4);
+        swarm->teaching = 1000000;
         add_fault(swarm, FAULT_DEPOSE, 2);
         add_fault(swarm, FAULT_DISK_STUCK, 4);
         swarm->retain = 1;
+        swarm->flush_ns = choose_between(&world->choices, 1, 30) * MILLISECOND_NS;
         draw_floods(world);
         break;
     default:
@@ -173,6 +195,7 @@ static void draw_faults(struct world *world)
             add_fault(swarm, (enum fault_kind)i, 1);
     }
     swarm->replays = sometimes(world, 1000000);
+    swarm->teaching = sometimes(world, 1000000);
     draw_theme(world);
     ambush_draw(world);
 }
@@ -197,6 +220,9 @@ void faults_start(struct world *world)
     if (swarm->fault_interval_ns > 0)
         world_schedule(world, choose_delay(&world->choices, swarm->fault_interval_ns),
                        (struct event){.kind = EVENT_FAULT, .node = NOBODY});
+    for (uint32_t i = 0; i < swarm->floods; i++)
+        world_schedule(world, choose_between(&world->choices, 0, swarm->faults_ns),
+                       (struct event){.kind = EVENT_FLOOD, .node = NOBODY});
     if (swarm->power_interval_ns > 0)
         world_schedule(world, choose_delay(&world->choices, swarm->power_interval_ns),
                        (struct event){.kind = EVENT_POWER, .node = NOBODY});
@@ -303,6 +329,11 @@ static void damage(struct world *world, struct node *node)
         pick.seen == 0)
         return;
     node_kill(node);
+    if (choose_chance(&world->choices, world->swarm.exchanges)) {
+        introduction_exchange_disk(node);
+        come_back(node);
+        return;
+    }
     uint32_t offset = choose(&world->choices, 64 << 10);
     struct buffer content = {0};
     disk_fake_read(node->disk, pick.name, &content);
@@ -416,8 +447,7 @@ static void reset_link(struct world *world, const struct node *node)
     network_reset(world, node->index, other->index);
 }
 
-// Three times in four somebody who takes itself for the leader.
-static struct node *leader_or_any(struct world *world)
+struct node *faults_leader(struct world *world)
 {
     struct node *node = any_node(world);
 
@@ -465,44 +495,6 @@ static void replay(struct world *world, const struct node *node)
     network_replay(world, deposed != NULL ? deposed->index : node->index);
 }
 
-// Anybody may teach anybody what is decided, also unasked: late, twice, in the middle of an election.
-// Best somebody whose disk is slow.
-static void teach(struct world *world, struct node *giver)
-{
-    enum { BACK = 3 };
-    const struct node *taker = any_node(world);
-    uint32_t back = choose(&world->choices, BACK);
-
-    for (size_t i = 0; i < world->swarm.nodes && taker->stuck_until_ns <= world->now_ns; i++)
-        taker = &world->nodes[(taker->index + 1u) % world->swarm.nodes];
-    for (size_t i = 0; i < world->swarm.nodes && back == 0; i++) {
-        if (world->nodes[i].status.applied > giver->status.applied)
-            giver = &world->nodes[i];
-    }
-    if (taker == giver || !giver->up || giver->status.applied == 0)
-        return;
-    paxos_slot from = taker->status.applied + 1;
-    world_count(world, COUNT_TAUGHT);
-    courier_lagging(giver, taker->id, from > back ? from - back : 1);
-}
-
-static void flood(struct world *world, const struct node *node)
-{
-    static const uint32_t sizes[] = {50, 300, PAXOS_WINDOW + 100};
-
-    if (world->swarm.floods == 0)
-        return;
-    world->swarm.floods--;
-    if (choose(&world->choices, 2) == 1)
-        faults_isolate(world, node->index, NOBODY);
-    world_count(world, COUNT_FLOODS);
-    world_schedule(world, 0,
-                   (struct event){.kind = EVENT_FLOOD,
-                                  .node = NOBODY,
-                                  .a = node->index,
-                                  .b = sizes[choose(&world->choices, 3)]});
-}
-
 static void strike(struct world *world, enum fault_kind kind)
 {
     struct node *node = any_node(world);
@@ -543,16 +535,13 @@ static void strike(struct world *world, enum fault_kind kind)
         damage(world, node);
         break;
     case FAULT_TRANSFER:
-        faults_transfer(leader_or_any(world));
+        faults_transfer(faults_leader(world));
         break;
     case FAULT_UNHEALTHY:
         change_health(world, node);
         break;
     case FAULT_STALL:
         stall_links(world, node);
-        break;
-    case FAULT_FLOOD:
-        flood(world, leader_or_any(world));
         break;
     case FAULT_AMBUSH:
         ambush_lay(world);
@@ -561,10 +550,7 @@ static void strike(struct world *world, enum fault_kind kind)
         replay(world, node);
         break;
     case FAULT_DEPOSE:
-        faults_isolate(world, leader_or_any(world)->index, NOBODY);
-        break;
-    case FAULT_TEACH:
-        teach(world, node);
+        faults_isolate(world, faults_leader(world)->index, NOBODY);
         break;
     case FAULT_COUNT:
         break;
@@ -618,8 +604,8 @@ static void choose_core(struct world *world)
         able |= 1u << i;
         count += votes;
     }
-    if (world->in_part && choose(&world->choices, 2) == 1)
-        leave_out(world, leader_or_any(world)->index, &able, &count);
+    if (world->in_part && choose(&world->choices, 4) != 0)
+        leave_out(world, faults_leader(world)->index, &able, &count);
     while (world->in_part && count > world_quorum(world))
         leave_out(world, choose(&world->choices, (uint32_t)world->swarm.voters), &able, &count);
     world->core = able;
@@ -629,7 +615,7 @@ static void choose_core(struct world *world)
 static void heal_links(struct world *world)
 {
     bool alone = world->in_part && world->whole_core;
-    bool redraw = world->in_part && !alone && choose(&world->choices, 2) == 1;
+    bool redraw = world->in_part && !alone && choose(&world->choices, 4) != 0;
 
     for (uint16_t a = 0; a < world->swarm.nodes; a++) {
         for (uint16_t b = 0; b < world->swarm.nodes; b++) {
@@ -661,7 +647,7 @@ void faults_end(struct world *world, bool in_part)
     world->healing = true;
     world->in_part = in_part;
     choose_core(world);
-    world->whole_core = !in_part || choose(&world->choices, 3) < 2;
+    world->whole_core = !in_part || choose(&world->choices, 2) == 0;
     world_log(world, NULL, "healing: core=%x", world->core);
     heal_links(world);
     for (size_t i = 0; i < world->swarm.nodes; i++) {

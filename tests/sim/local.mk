@@ -10,6 +10,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/courier.c \
 	tests/sim/faults.c tests/sim/faults.h \
 	tests/sim/flush.c \
+	tests/sim/introductions.c tests/sim/introductions.h \
 	tests/sim/machine.c tests/sim/machine.h \
 	tests/sim/main.c \
 	tests/sim/network.c tests/sim/network.h \

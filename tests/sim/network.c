@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "server/forward.h"
+#include "tests/sim/introductions.h"
 #include "tests/sim/oracle.h"
 
 struct packet {
@@ -17,16 +18,25 @@ struct packet {
     uint32_t from_run;
     uint32_t to_run;
     uint32_t connection; // of the pair; counts resets
-    bool arrived;        // waited at the receiver already: no cut link stops it
+    struct node_met who;
+    bool outcast; // the sender is one
+    bool arrived; // waited at the receiver already: no cut link stops it
     size_t length;
     uint8_t bytes[];
 };
 
-enum { REMEMBERED = 64 };
+enum {
+    REMEMBERED = 2, // packets of a link and type
+    TYPES = MESSAGE_TYPE_COUNT,
+};
+
+// The last packets of each type that came over a link.
+struct memory {
+    struct packet *packets[TYPES][REMEMBERED];
+};
 
 struct network {
-    struct packet *recent[NODES_MAX][REMEMBERED]; // [receiver]: packets that it got lately
-    uint32_t received[NODES_MAX];                 // how many it ever got
+    struct memory memories[NODES_MAX][NODES_MAX]; // [receiver][sender]
     bool cut[NODES_MAX][NODES_MAX];
     uint32_t connection[NODES_MAX][NODES_MAX]; // symmetric
     uint32_t known_run[NODES_MAX][NODES_MAX];  // [receiver][sender]: newest run heard of
@@ -44,10 +54,8 @@ void network_make(struct world *world)
 
 void network_free(struct world *world)
 {
-    for (size_t i = 0; i < NODES_MAX; i++) {
-        for (size_t j = 0; j < REMEMBERED; j++)
-            free(world->network->recent[i][j]);
-    }
+    for (size_t i = 0; i < NODES_MAX * NODES_MAX * TYPES * REMEMBERED; i++)
+        free((&world->network->memories[0][0].packets[0][0])[i]);
     free(world->network);
 }
 
@@ -137,6 +145,8 @@ void network_send(struct world *world, uint16_t from, uint16_t to, const void *d
                               .from_run = world->nodes[from].run,
                               .to_run = receiver->run,
                               .connection = network->connection[from][to],
+                              .who = introduction_of(&world->nodes[from]),
+                              .outcast = world->nodes[from].outcast,
                               .length = length};
     memcpy(packet->bytes, data, length);
     if (!network->instead[from][to])
@@ -146,14 +156,40 @@ void network_send(struct world *world, uint16_t from, uint16_t to, const void *d
     free(packet);
 }
 
+static uint8_t type_of(const struct packet *packet)
+{
+    if (packet->length < 2 || packet->bytes[0] != FRAME_PAXOS || packet->bytes[1] >= TYPES)
+        return 0;
+    return packet->bytes[1];
+}
+
 static void remember(struct network *network, const struct packet *packet)
 {
-    uint32_t at = network->received[packet->to]++ % REMEMBERED;
-    struct packet **place = &network->recent[packet->to][at];
+    struct packet **places = network->memories[packet->to][packet->from].packets[type_of(packet)];
 
-    free(*place);
-    *place = memory_copy(packet, sizeof *packet + packet->length);
-    (*place)->arrived = true;
+    if (packet->arrived)
+        return; // it is one of them
+    free(places[REMEMBERED - 1]);
+    for (size_t i = REMEMBERED - 1; i > 0; i--)
+        places[i] = places[i - 1];
+    places[0] = memory_copy(packet, sizeof *packet + packet->length);
+    places[0]->arrived = true;
+}
+
+// One of what a node got from another comes to it again.
+static void replay(struct world *world, uint16_t to, uint16_t from, uint64_t mean_ns)
+{
+    uint32_t type = choose(&world->choices, TYPES);
+    const struct packet *packet = NULL;
+
+    for (uint32_t i = 0; i < TYPES && packet == NULL; i++) {
+        struct packet **places = world->network->memories[to][from].packets[(type + i) % TYPES];
+        packet = places[choose(&world->choices, REMEMBERED)];
+    }
+    if (packet == NULL || packet->to_run != world->nodes[to].run)
+        return;
+    world_count(world, COUNT_REPLAYS);
+    dispatch(world, packet, world->now_ns + choose_delay(&world->choices, mean_ns));
 }
 
 void network_replay(struct world *world, uint16_t index)
@@ -161,17 +197,20 @@ void network_replay(struct world *world, uint16_t index)
     enum { REPLAYED_MAX = 16 };
     uint32_t count = 1 + choose(&world->choices, REPLAYED_MAX);
 
-    if (world->healing)
-        return;
-    world_count(world, COUNT_REPLAYS);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = choose(&world->choices, REMEMBERED);
-        const struct packet *packet = world->network->recent[index][at];
-        if (packet == NULL || packet->to_run != world->nodes[index].run)
-            continue;
-        world_count(world, COUNT_DUPLICATED);
-        dispatch(world, packet, world->now_ns + choose_delay(&world->choices, 5 * MILLISECOND_NS));
-    }
+    for (uint32_t i = 0; i < count && !world->healing; i++)
+        replay(world, index, (uint16_t)choose(&world->choices, (uint32_t)world->swarm.nodes),
+               5 * MILLISECOND_NS);
+}
+
+// What a peer said before comes again just after it has promised, say: it may be out of date now.
+static void overtake(struct world *world, const struct packet *packet)
+{
+    uint8_t type = type_of(packet);
+
+    if (!packet->arrived &&
+        (type == MESSAGE_PROMISE || type == MESSAGE_NACK || type == MESSAGE_PREPARE_REQUEST) &&
+        !world->healing && choose_chance(&world->choices, world->swarm.replays))
+        replay(world, packet->to, packet->from, MILLISECOND_NS);
 }
 
 void network_deliver(struct world *world, struct event *event)
@@ -187,9 +226,13 @@ void network_deliver(struct world *world, struct event *event)
         world_count(world, COUNT_LOST);
         return;
     }
+    if (*known_run != packet->from_run && !introduction_passes(node, &packet->who, packet->outcast))
+        return;
     *known_run = packet->from_run;
-    if (world->swarm.replays > 0)
+    if (world->swarm.replays > 0) {
         remember(network, packet);
+        overtake(world, packet);
+    }
     if (packet->length > 0 && packet->bytes[0] >= FRAME_OFFER && packet->bytes[0] <= FRAME_RANGE) {
         courier_receive(node, (uint16_t)(packet->from + 1), packet->bytes, packet->length);
         return;
@@ -227,6 +270,11 @@ void network_node_down(struct world *world, uint16_t index, bool told)
         if (i != index && told && !world->network->cut[index][i])
             tell_down(world, i, index);
     }
+}
+
+void network_node_up(struct world *world, uint16_t index)
+{
+    memset(world->network->known_run[index], 0, sizeof world->network->known_run[index]);
 }
 
 void network_cut(struct world *world, uint16_t from, uint16_t to, bool cut)

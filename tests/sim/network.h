@@ -10,6 +10,8 @@ void network_free(struct world *world);
 // Between the nodes with these ids.
 void network_send(struct world *world, uint16_t from, uint16_t to, const void *data, size_t length);
 // Nodes by index. A cut link loses everything, also what is under way.
+// The process has started: it has met nobody yet.
+void network_node_up(struct world *world, uint16_t index);
 void network_cut(struct world *world, uint16_t from, uint16_t to, bool cut);
 bool network_is_cut(const struct world *world, uint16_t from, uint16_t to);
 void network_heal_all(struct world *world);

@@ -12,6 +12,7 @@
 #include "server/forward.h"
 #include "tests/sim/ambush.h"
 #include "tests/sim/machine.h"
+#include "tests/sim/introductions.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
@@ -234,7 +235,7 @@ static enum error boot_identity(struct node *node, struct failure *failure)
 
     if (error != ERROR_MISSING)
         return error;
-    machine_next_bytes((uint8_t)node->id);
+    machine_next_bytes((uint8_t)(node->outcast ? UINT8_MAX - node->id : node->id));
     error = identity_format(node->disk, node->id, &node->identity, failure);
     if (error == ERROR_OK)
         error = identity_boot(node->disk, node->id, &node->identity, failure);
@@ -252,6 +253,8 @@ static enum error found(struct node *node, struct failure *failure)
         members[i].node = (uint16_t)(i + 1);
         memset(members[i].incarnation, (int)(i + 1), sizeof members[i].incarnation);
     }
+    memcpy(members[node->index].incarnation, node->identity.incarnation,
+           sizeof node->identity.incarnation);
     return identity_found(node->disk, &node->identity, cluster, members, count, failure);
 }
 
@@ -384,6 +387,8 @@ void node_start(struct node *node)
     node->timer_at_ns = 0;
     node->paused_until_ns = 0;
     node->stuck_until_ns = 0;
+    network_node_up(node->world, node->index);
+    introduction_keep_copy(node);
     bool disturbed = disturb_start(node);
     enum error error = recover(node, &result, &failure);
     disk_fake_fail(node->disk, 0, ERROR_OK, false);
@@ -493,7 +498,9 @@ void nodes_free(struct world *world)
         close_storage(node);
         shadow_deinit(&node->shadow);
         shadow_deinit(&node->torn);
+        shadow_deinit(&node->lost);
         disk_fake_free(node->disk);
+        disk_fake_free(node->older_disk);
     }
     free(world->nodes);
 }

@@ -35,7 +35,10 @@ struct node {
     struct shadow torn;   // ... if the flush that was in flight at the crash got through
     bool has_torn;
     struct ballot sent_promise; // highest ballot promised in a message, over all runs
-    bool damaged;               // bits of its disk were flipped
+    bool damaged;               // bits of its disk were flipped, or it was exchanged
+    bool outcast;               // its disk was exchanged for a blank or an older one
+    struct shadow lost;         // what the disk before held
+    struct disk *older_disk;    // a copy, NULL if there is none
     bool halted;                // refused to start
 
     bool up;
@@ -49,6 +52,7 @@ struct node {
     const struct paxos *paxos; // the replica's core, to look at
     struct flush flush;
     struct apply apply;
+    uint32_t catching_up; // set of ids of peers whose catch-up is under way
     paxos_slot newest_checkpoint;
     paxos_slot older_checkpoint;
     struct transfer *transfer;
@@ -116,6 +120,8 @@ void apply_on_applied(struct world *world, struct event *event);
 
 // ---- bulk.c: the bulk thread -------------------------------------------------------------------
 void bulk_start(struct node *node);
+// Anybody may teach anybody what is decided, also unasked: late, twice, in the middle of an election.
+void bulk_teach(struct node *node);
 void bulk_on_check(struct world *world, struct event *event);
 // The state was replaced by the checkpoint of this slot.
 enum error bulk_installed(struct node *node, paxos_slot slot);

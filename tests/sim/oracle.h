@@ -23,6 +23,8 @@ void oracle_executing(struct node *node, const struct entry *entry);
 void oracle_executed(struct node *node, paxos_slot slot, struct hash128 digest, uint64_t results);
 // A state that came from recovery or a checkpoint stands at this position.
 void oracle_position(struct node *node, const struct state_position *position);
+// Whether its log goes on with something else than what was decided.
+bool oracle_contradicts(const struct node *node);
 // Highest slot that was decided anywhere, and its entry. Requires 1 <= slot <= that.
 paxos_slot oracle_last(const struct world *world);
 const struct entry *oracle_entry(const struct world *world, paxos_slot slot);

@@ -48,15 +48,8 @@ static void vote_fails(struct node *node, const struct paxos_message *message, c
                node->shadow.log_ballot.round, node->shadow.log_ballot.node, node->shadow.last);
 }
 
-// A LEARN that was flushed together with the promise may have replaced what the promise claims: a value
-// that contradicts what is decided, so nobody will adopt it.
-static bool was_replaced(const struct node *node, const struct paxos_message *message)
-{
-    return message->last <= oracle_last(node->world) && message->last <= node->shadow.last &&
-           !hash128_equal(oracle_entry(node->world, message->last)->hash, message->hash);
-}
-
-// The claim may have been overtaken by a later SYNC only if another ballot was promised since.
+// The claim may have been overtaken by a later SYNC only if another ballot was promised since; or by a
+// LEARN in the same flush, of something else that is decided, so that nobody will adopt what it names.
 static void check_promise(struct node *node, const struct paxos_message *message)
 {
     const struct shadow *shadow = &node->shadow;
@@ -66,7 +59,7 @@ static void check_promise(struct node *node, const struct paxos_message *message
     if (ballot_compare(shadow->log_ballot, message->log_ballot) < 0)
         vote_fails(node, message, "the claimed log is not durable");
     if (ballot_compare(shadow->log_ballot, message->log_ballot) == 0 &&
-        !shadow_holds(shadow, message->last, message->hash) && !was_replaced(node, message))
+        !shadow_held(shadow, message->last, message->hash))
         vote_fails(node, message, "the claimed last slot is not durable");
     if (ballot_compare(message->ballot, node->sent_promise) > 0)
         node->sent_promise = message->ballot;

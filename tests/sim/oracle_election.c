@@ -142,7 +142,7 @@ static void check_elected(struct node *node)
     size_t promises = 0;
 
     for (size_t i = 0; i < world->swarm.voters; i++)
-        promises += ballot_compare(world->nodes[i].shadow.promised, ballot) >= 0;
+        promises += ballot_compare(oracle_disk(&world->nodes[i])->promised, ballot) >= 0;
     if (promises < world_quorum(world) || node->index >= world->swarm.voters)
         world_fail(world, SIM_CORRECTNESS, "one-leader",
                    "node %u leads in ballot %" PRIu64 ".%u, which %zu of %zu voters have promised",

@@ -41,3 +41,9 @@ struct oracle {
     size_t leader_count;
     size_t leader_capacity;
 };
+
+// What a node's disk has done its part with: one that was exchanged, before.
+static inline const struct shadow *oracle_disk(const struct node *node)
+{
+    return node->outcast ? &node->lost : &node->shadow;
+}

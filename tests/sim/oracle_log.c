@@ -51,7 +51,7 @@ static void check_durable(struct node *node, const struct entry *entry)
     size_t holders = 0;
 
     for (size_t i = 0; i < world->swarm.voters; i++) {
-        const struct shadow *shadow = &world->nodes[i].shadow;
+        const struct shadow *shadow = oracle_disk(&world->nodes[i]);
         if (leads && ballot_compare(shadow->log_ballot, node->status.ballot) < 0)
             continue;
         holders += shadow_holds(shadow, entry->slot, entry->hash);
@@ -169,4 +169,13 @@ struct hash128 oracle_digest(const struct world *world, paxos_slot slot, bool *k
 {
     *known = slot_of(world, slot)->executed;
     return slot_of(world, slot)->digest;
+}
+
+bool oracle_contradicts(const struct node *node)
+{
+    paxos_slot next = node->status.decided + 1;
+
+    return node->up && next <= node->status.last && next <= oracle_last(node->world) &&
+           !hash128_equal(paxos_entry(node->paxos, next)->hash,
+                          slot_of(node->world, next)->entry.hash);
 }

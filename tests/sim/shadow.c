@@ -78,8 +78,11 @@ static bool append_any(struct shadow *shadow, const struct entry *entry)
 static bool learn(struct shadow *shadow, const struct paxos_record *record)
 {
     shadow->drops = record->slot >= shadow->base && record->slot < shadow->last;
-    if (shadow->drops)
+    if (shadow->drops) {
         shadow->dropped = hash_at(shadow, record->slot + 1);
+        if (shadow->replaced == 0 || record->slot < shadow->replaced)
+            shadow->replaced = record->slot + 1;
+    }
     raise_promise(shadow, record->ballot);
     return keep(shadow, record);
 }
@@ -104,6 +107,7 @@ static bool sync(struct shadow *shadow, const struct paxos_record *record)
         (ballot_compare(record->ballot, shadow->log_ballot) == 0 && record->slot < shadow->last))
         return false;
     shadow->promised = shadow->log_ballot = record->ballot;
+    shadow->replaced = 0;
     return keep(shadow, record);
 }
 
@@ -191,4 +195,9 @@ bool shadow_holds(const struct shadow *shadow, paxos_slot slot, struct hash128 h
     if (slot > shadow->last)
         return false;
     return slot <= shadow->base || hash128_equal(hash_at(shadow, slot), hash);
+}
+
+bool shadow_held(const struct shadow *shadow, paxos_slot slot, struct hash128 hash)
+{
+    return shadow_holds(shadow, slot, hash) || (shadow->replaced != 0 && slot >= shadow->replaced);
 }

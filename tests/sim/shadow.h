@@ -17,6 +17,7 @@ struct shadow {
     struct hash128 *hashes; // of base + 1 .. last
     size_t capacity;
     paxos_slot decided;     // highest mark
+    paxos_slot replaced;    // lowest slot of the log of this ballot that a LEARN took away; 0: none
     bool drops;             // LEARN: the next entry replaces one ...
     struct hash128 dropped; // ... with this hash
 };
@@ -32,3 +33,5 @@ enum error shadow_read(struct shadow *shadow, struct disk *disk, const struct id
 bool shadow_equal(const struct shadow *a, const struct shadow *b);
 // Whether the log has this slot with this hash; slots at or below the base are taken on trust.
 bool shadow_holds(const struct shadow *shadow, paxos_slot slot, struct hash128 hash);
+// ... or had it in the ballot of this log, until a LEARN took it away.
+bool shadow_held(const struct shadow *shadow, paxos_slot slot, struct hash128 hash);

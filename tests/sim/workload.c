@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
@@ -421,20 +422,37 @@ static void probe(struct world *world, uint32_t key)
     }
 }
 
+// A leader, mostly alone with what it is asked to do then.
+static void start_flood(struct world *world, struct event *event)
+{
+    struct node *node = faults_leader(world);
+
+    event->a = node->index;
+    event->b = choose(&world->choices, 2) == 1 ? PAXOS_WINDOW + 100 : 100;
+    world_count(world, COUNT_FLOODS);
+    if (choose(&world->choices, 4) != 0)
+        faults_isolate(world, node->index, NOBODY);
+    if (choose(&world->choices, 2) == 1)
+        node->stuck_until_ns = world->now_ns + choose_delay(&world->choices, SECOND_NS);
+}
+
 void workload_on_flood(struct world *world, struct event *event)
 {
     struct client *client = idle_spare(world);
 
-    if (client == NULL || world->workload->finishing || event->b == 0)
+    if (client == NULL || world->healing)
         return;
+    if (event->b == 0)
+        start_flood(world, event);
     struct operation *operation = add_operation(world, client);
     operation->key = choose(&world->choices, (uint32_t)world->swarm.keys);
     make_write(world, operation);
     client->at = &world->nodes[event->a];
     send(world, client);
-    world_schedule(
-        world, FLOOD_NS,
-        (struct event){.kind = EVENT_FLOOD, .node = NOBODY, .a = event->a, .b = event->b - 1});
+    if (event->b > 1)
+        world_schedule(
+            world, FLOOD_NS,
+            (struct event){.kind = EVENT_FLOOD, .node = NOBODY, .a = event->a, .b = event->b - 1});
 }
 
 // ---- Life --------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@
 enum {
     REGISTERS_EVERY = 4,     // seeds: the search for an order is slow
     INSTANT_EVENTS = 100000, // of one moment: whoever causes more does not let time pass
+    SECOND_EVENTS = 2000000, // of a second: whoever causes more goes in circles
 };
 
 struct world *world_current;
@@ -185,9 +186,11 @@ static void dispatch(struct world *world)
     struct event event = pop(&world->queue);
 
     world->instant_events = event.at_ns == world->now_ns ? world->instant_events + 1 : 0;
+    if (event.at_ns / SECOND_NS != world->now_ns / SECOND_NS)
+        world->second_events = 0;
     world->now_ns = event.at_ns;
-    if (world->instant_events > INSTANT_EVENTS)
-        world_fail(world, SIM_LIVENESS, "spins", "%s of node %d over and over in one moment",
+    if (world->instant_events > INSTANT_EVENTS || ++world->second_events > SECOND_EVENTS)
+        world_fail(world, SIM_LIVENESS, "spins", "%s of node %d, among others, over and over",
                    event_names[event.kind], event.node == NOBODY ? 0 : event.node + 1);
     if (belongs_to_the_dead(world, &event)) {
         free(event.data);

@@ -65,7 +65,7 @@ const char *sim_mode_name(enum sim_mode mode);
     E(HEAL, heal, faults_on_heal)               /* links heal by themselves */                     \
     E(AMBUSH, ambush, ambush_on_spring)         /* a: action, b: sender's index, receiver's id */  \
     E(CALM, calm, ambush_on_calm)               /* the last blow was struck */                     \
-    E(FLOOD, flood, workload_on_flood)          /* a: node index, b: commands that are left */
+    E(FLOOD, flood, workload_on_flood)          /* a: node index, b: commands left, 0: it begins */
 
 enum event_kind {
 #define EVENT_ENUM(NAME, name, handler) EVENT_##NAME,
@@ -112,7 +112,9 @@ struct event_queue {
     A(HANG_RECEIVER, hang_receiver)                                                                \
     A(PAUSE_SENDER, pause_sender)                                                                  \
     A(PAUSE_RECEIVER, pause_receiver)                                                              \
-    A(TRANSFER, transfer)
+    A(TRANSFER, transfer)                                                                          \
+    A(TEACH_SENDER, teach_sender)                                                                  \
+    A(TEACH_RECEIVER, teach_receiver)
 
 enum ambush_action {
 #define AMBUSH_ENUM(NAME, name) AMBUSH_##NAME,
@@ -156,6 +158,7 @@ struct swarm {
     uint32_t retain;
     uint64_t heartbeat_us;
     uint64_t retransmit_us;
+    uint32_t exchanges;   // of disks, among damages: chance in a million
     uint64_t entries_max; // behind a checkpoint; 0: no limit
     uint32_t segment_bytes;
     uint64_t think_ns;    // mean pause of a client
@@ -173,6 +176,7 @@ struct swarm {
     uint64_t bulk_ns;           // mean delay of what the bulk thread sends
     uint32_t probes;            // chance that a write's answer is followed by reads elsewhere
     uint32_t replays;           // chance that whoever campaigns is given old packets again
+    uint32_t teaching;          // chance at each look of the bulk thread
     uint32_t floods;            // bursts of commands at one node
     struct ambush last_blow;    // ends the faults
     uint64_t work_ns;           // clients go on so long after faults ended
@@ -216,6 +220,9 @@ struct oracle;
     N(DISK_FULL, disk_full)                                                                        \
     N(DAMAGE, damaged_disks)                                                                       \
     N(REFUSED_STARTS, refused_starts)                                                              \
+    N(BLANKED, blanked_disks)                                                                      \
+    N(ROLLED_BACK, rolled_back_disks)                                                              \
+    N(REFUSED_PEERS, refused_peers)                                                                \
     N(CHECKPOINTS, checkpoints)                                                                    \
     N(LEARNS, learns)                                                                              \
     N(INSTALLS, checkpoints_installed)                                                             \
@@ -242,6 +249,7 @@ struct world {
     struct swarm swarm;
     uint64_t now_ns;
     uint32_t instant_events; // so far at now_ns
+    uint32_t second_events;  // ... and in its second
     struct event_queue queue;
     struct node *nodes; // swarm.nodes of them
     struct network *network;

@@ -53,6 +53,7 @@ class Client(threading.Thread):
         self.connections = {}
         self.through = None  # nodes that it asks, if not those of the workload
         self.avoided = {}    # until when it does not ask a node that failed it
+        self.silent = {}     # likewise of a node that said nothing: not even for a local read
         self.requests = 0    # that it has made
         self.count = 0
         self.newest = 0    # zxid that it has seen
@@ -77,10 +78,10 @@ class Client(threading.Thread):
 
     # ---- Requests ----
 
-    def _pick(self):
+    def _pick(self, local=False):
         nodes, now = self.through or self.workload.through, time.monotonic()
-        good = [node for node in nodes if self.avoided.get(node.number, 0) < now]
-        return self.chance.choice(good or nodes)
+        bad = self.silent if local else self.avoided
+        return self.chance.choice([node for node in nodes if bad.get(node.number, 0) < now] or nodes)
 
     def _connection(self, node):
         if node.number not in self.connections:
@@ -95,7 +96,10 @@ class Client(threading.Thread):
         """One attempt; the outcome of it alone, and the reply."""
         outcome, reply = self._attempt(op, node, method, target, body, headers)
         if outcome in (NOT_APPLIED, UNKNOWN):
-            self.avoided[node.number] = time.monotonic() + self.chance.uniform(*AVOID_S)
+            until = time.monotonic() + self.chance.uniform(*AVOID_S)
+            self.avoided[node.number] = until
+            if reply is None:
+                self.silent[node.number] = until
         return outcome, reply
 
     def _attempt(self, op, node, method, target, body, headers):
@@ -200,7 +204,8 @@ class Client(threading.Thread):
         op = self._op('get', self.chance.choice(REGISTERS), local=True)
         if self.chance.random() < 0.5:
             op.min_zxid = self.newest
-        self._read(op, self._pick(), znode(op.key, consistency='local', min_zxid=op.min_zxid or None))
+        self._read(op, self._pick(local=True),
+                   znode(op.key, consistency='local', min_zxid=op.min_zxid or None))
 
     def _read(self, op, node, target):
         op.invoked = time.monotonic_ns()

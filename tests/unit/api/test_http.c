@@ -27,6 +27,7 @@ static struct api_options usual_options(void)
         .limits = {.connections = 100,
                    .connections_per_address = 100,
                    .workers = 2,
+                   .stream_workers = 1,
                    .url_bytes = 4096,
                    .header_bytes = 4096,
                    .body_bytes = 10000,

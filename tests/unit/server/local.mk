@@ -50,3 +50,8 @@ tests_unit_server_test_session_keeper_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_session_keeper_SOURCES = tests/unit/server/test_session_keeper.c \
 	$(STATE_FIXTURE)
 tests_unit_server_test_session_keeper_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_report
+tests_unit_server_test_report_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_report_SOURCES = tests/unit/server/test_report.c
+tests_unit_server_test_report_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)

@@ -37,7 +37,7 @@ static struct genesis made_by_1(const struct peer_list *list)
 
     for (uint16_t node = 2; node <= 3; node++) {
         struct identity other = blank(node);
-        hellos[3 - node] = genesis_hello(&other, list, 5);
+        hellos[3 - node] = genesis_hello(&other, list);
     }
     genesis_make(&one, hellos, 2, &genesis);
     return genesis;
@@ -117,7 +117,7 @@ static void damaged_frame_of_any_length_is_refused(void **state)
 static enum genesis_verdict judge(const struct identity *self, const struct identity *other,
                                   const struct peer_list *list, struct failure *failure)
 {
-    struct hello hello = genesis_hello(other, list, 5);
+    struct hello hello = genesis_hello(other, list);
 
     return genesis_judge(self, list, &hello, failure);
 }
@@ -145,7 +145,7 @@ static void other_list_is_refused_whatever_the_disks_hold(void **state)
 {
     struct peer_list list = list_of("a,b,c"), longer = list_of("a,b,c,d");
     struct identity one = blank(1), two = blank(2);
-    struct hello hello = genesis_hello(&two, &longer, 5);
+    struct hello hello = genesis_hello(&two, &longer);
     struct failure failure = {0};
 
     (void)state;

@@ -259,6 +259,41 @@ static void full_disk_takes_only_what_shrinks(void **state)
     blob_unref(shrinks.submission.command);
 }
 
+struct test_read {
+    struct replica_read read;
+    unsigned answers;
+    enum error error;
+};
+
+static void complete_read(struct replica_read *read, enum error error)
+{
+    struct test_read *test = (struct test_read *)read;
+
+    test->answers++;
+    test->error = error;
+}
+
+static void reads_of_a_burst_share_the_question_of_the_turn(void **state)
+{
+    enum { BURST = 3 };
+    struct fixture *fixture = *state;
+    struct test_read tests[BURST] = {0};
+
+    become_leader(fixture);
+    for (size_t i = 0; i < BURST; i++) {
+        tests[i].read.complete = complete_read;
+        tests[i].read.deadline_ns = UINT64_MAX;
+        replica_read(fixture->replica, &tests[i].read);
+    }
+    for (size_t i = 0; i < BURST; i++)
+        assert_int_equal(tests[i].answers, 0);
+    replica_run(fixture->replica, fixture->now);
+    for (size_t i = 0; i < BURST; i++) {
+        assert_int_equal(tests[i].answers, 1);
+        assert_int_equal(tests[i].error, ERROR_OK);
+    }
+}
+
 static void queue_is_bounded(void **state)
 {
     enum { MANY = 20000 };
@@ -291,6 +326,7 @@ int main(void)
         TEST(what_was_never_proposed_ends_as_not_applied),
         TEST(what_was_proposed_ends_as_unknown_and_is_not_answered_again),
         TEST(full_disk_takes_only_what_shrinks),
+        TEST(reads_of_a_burst_share_the_question_of_the_turn),
         TEST(queue_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,11 @@ tests_unit_storage_test_due_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_due_SOURCES = tests/unit/storage/test_due.c $(STATE_FIXTURE)
 tests_unit_storage_test_due_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/storage/test_model
+tests_unit_storage_test_model_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_storage_test_model_SOURCES = tests/unit/storage/test_model.c $(STATE_FIXTURE)
+tests_unit_storage_test_model_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/storage/test_live
 tests_unit_storage_test_live_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_storage_test_live_SOURCES = tests/unit/storage/test_live.c

@@ -14,6 +14,8 @@
 #include "base/memory.h"
 #include "storage/checkpoint_format.h"
 #include "storage/position.h"
+#include "storage/session.h"
+#include "storage/state_internal.h"
 #include "storage/tree.h"
 
 // ---- A disk over a temporary directory ---------------------------------------------------------
@@ -281,6 +283,140 @@ static void round_trip_gives_the_same_state(void **context)
     fixture_teardown((void **)&loaded);
     disk_free(disk);
 }
+
+static bool append_text(struct buffer *into, const char *text, size_t length)
+{
+    buffer_append(into, text, length);
+    buffer_u8(into, ' ');
+    return true;
+}
+
+static bool add_change(void *context, const struct change *change)
+{
+    buffer_printf(context, "%llu.%d", (unsigned long long)change->zxid, change->kind);
+    return append_text(context, change->path, change->path_length);
+}
+
+static bool add_path(void *context, const char *path, size_t length)
+{
+    return append_text(context, path, length);
+}
+
+static bool add_item(void *context, const struct due_item *item)
+{
+    buffer_printf(context, "%llu", (unsigned long long)item->deadline_us);
+    return append_text(context, item->path, item->path_length);
+}
+
+// What a session owns, what is due, and the history, as text.
+static void tell_lists(struct fixture *fixture, struct buffer *into)
+{
+    struct view *view;
+
+    buffer_clear(into);
+    assert_int_equal(view_open(fixture->state, &view), ERROR_OK);
+    assert_int_equal(view_session_nodes(view, 1, add_path, into), ERROR_OK);
+    assert_int_equal(view_due(view, UINT64_MAX, add_item, into), ERROR_OK);
+    assert_int_equal(view_changes(view, 0, add_change, into), ERROR_OK);
+    view_close(view);
+    buffer_u8(into, 0);
+}
+
+static void sessions_deadlines_and_history_come_along(void **context)
+{
+    struct fixture *fixture = *context, *loaded;
+    struct plain_disk *disk = disk_make();
+    struct buffer before = {0}, after = {0};
+    struct checkpoint_info info;
+    struct failure failure;
+
+    act_as(fixture, open_session(fixture));
+    run(fixture, op_kind(op_create("/c", ""), ZNODE_CONTAINER));
+    run(fixture, op_kind(op_create("/c/e", ""), ZNODE_EPHEMERAL));
+    run(fixture, op_kind(op_create("/e", ""), ZNODE_EPHEMERAL));
+    run(fixture, op_ttl("/t", 1000));
+    run(fixture, op_bind(1, (struct session_binding){1, 2, 3}));
+    fill(fixture, 20);
+    assert_int_equal(write_checkpoint(fixture, disk, &info), ERROR_OK);
+    fixture_setup((void **)&loaded);
+    assert_int_equal(load_into(loaded, disk, info.position.applied, &failure), ERROR_OK);
+    loaded->sequence = fixture->sequence;
+    loaded->log_time_us = fixture->log_time_us;
+    for (unsigned i = 0; i < 2; i++) {
+        tell_lists(fixture, &before);
+        tell_lists(loaded, &after);
+        assert_string_equal((const char *)before.data, (const char *)after.data);
+        assert_non_null(strstr((const char *)before.data, "/t "));
+        run(fixture, op_expire(1, 1));
+        run(loaded, op_expire(1, 1));
+        assert_int_equal(loaded->last.ops[0].deleted, i == 0 ? 2 : 0);
+        assert_true(hash128_equal(position_of(fixture).digest, position_of(loaded).digest));
+    }
+    buffer_deinit(&before);
+    buffer_deinit(&after);
+    fixture_teardown((void **)&loaded);
+    disk_free(disk);
+}
+
+// ---- Rows without each other -------------------------------------------------------------------
+
+struct copying {
+    struct state *into;
+    int left_out; // table
+    struct state_position position;
+};
+
+static enum error copy_row(void *context, uint8_t table, const void *key, size_t key_length,
+                           const void *value, size_t value_length)
+{
+    struct copying *copying = context;
+
+    if (table == copying->left_out)
+        return ERROR_OK;
+    return state_load_row(copying->into, table, key, key_length, value, value_length);
+}
+
+// Loads what `from` holds but for one table, with a digest and counts to match.
+static enum error load_without(struct fixture *from, struct fixture *into, int table)
+{
+    struct copying copying = {.into = into->state, .left_out = table};
+    struct view *view;
+
+    assert_int_equal(view_open(from->state, &view), ERROR_OK);
+    assert_int_equal(state_load_begin(into->state), ERROR_OK);
+    assert_int_equal(view_rows(view, copy_row, &copying), ERROR_OK);
+    copying.position = *view_position(view);
+    view_close(view);
+    copying.position.digest = into->state->writer.digest;
+    copying.position.data_bytes = into->state->writer.bytes;
+    copying.position.session_count = into->state->position.session_count;
+    copying.position.history_zxids = into->state->position.history_zxids;
+    copying.position.history_bytes = into->state->position.history_bytes;
+    return state_load_end(into->state, &copying.position);
+}
+
+// N20.
+static void ephemerals_without_their_session_are_refused(void **context)
+{
+    const struct {
+        int table;
+        enum error error;
+    } cases[] = {{-1, ERROR_OK},
+                 {TABLE_HISTORY, ERROR_OK},
+                 {TABLE_SESSION, ERROR_CORRUPT},
+                 {TABLE_EPHEMERAL, ERROR_CORRUPT}};
+
+    act_as(*context, open_session(*context));
+    run(*context, op_kind(op_create("/e", ""), ZNODE_EPHEMERAL));
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture *loaded;
+        fixture_setup((void **)&loaded);
+        assert_int_equal(load_without(*context, loaded, cases[i].table), cases[i].error);
+        fixture_teardown((void **)&loaded);
+    }
+}
+
+// ---- Files -------------------------------------------------------------------------------------
 
 static void verify_reads_without_loading(void **context)
 {
@@ -604,6 +740,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(round_trip_gives_the_same_state),
+        TEST(sessions_deadlines_and_history_come_along),
+        TEST(ephemerals_without_their_session_are_refused),
         TEST(verify_reads_without_loading),
         TEST(every_flipped_byte_is_noticed),
         TEST(every_other_length_is_noticed),

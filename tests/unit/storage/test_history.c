@@ -29,6 +29,8 @@ static bool see(void *context, const struct change *change)
     struct seen *seen = context;
     size_t at = strlen(seen->text);
 
+    assert_true(change->kind == CHANGE_DELETED || change->stat.mzxid == change->zxid);
+    assert_int_equal(change->parent.pzxid, change->kind == CHANGE_CHANGED ? 0 : change->zxid);
     if (at + change->path_length + 32 < TEXT_BYTES)
         snprintf(seen->text + at, TEXT_BYTES - at, "%llu%c%.*s%s ",
                  (unsigned long long)change->zxid, "?+=-"[change->kind], (int)change -> path_length,
@@ -71,55 +73,107 @@ static uint64_t start_of(struct fixture *fixture)
 
 // ---- What is a change --------------------------------------------------------------------------
 
-// One row of 7.2: what is executed on /p (with the child /p/c) and what the history says of it.
+// One row of 7.2: what is executed, and what the history says of it. The columns follow from a change
+// and its parent's stat, which `see` checks: watches on the node, its ancestors, the parent's children.
 struct cell {
     struct op ops[4];
     enum error error;
-    const char *expected; // behind the zxid of the change, 3
+    const char *expected;
 };
 
-static void each_operation_notes_its_changes(void **context)
+// What the cells find: session 1, /p (2) with /p/c (3) and the session's /p/e (4), the container /k
+// (5), which had a child, and the TTL node /t (8). All that can be due is.
+static void make_ground(struct fixture *fixture)
 {
-    const struct cell cells[] = {
-        {{op_create("/p/n", "x")}, ERROR_OK, "3+/p/n. "},
-        {{op_sequential("/p/n")}, ERROR_OK, "3+/p/n0000000001. "},
-        {{op_flagged(op_create("/p/a/b/c", ""), OP_PARENTS)},
-         ERROR_OK,
-         "3+/p/a 3+/p/a/b 3+/p/a/b/c. "},
-        {{op_put("/p/n", "x")}, ERROR_OK, "3+/p/n. "},
-        {{op_flagged(op_put("/q/n", "x"), OP_PARENTS)}, ERROR_OK, "3+/q 3+/q/n. "},
-        {{op_put("/p/c", "x")}, ERROR_OK, "3=/p/c. "},
-        {{op_set("/p/c", "c", -1)}, ERROR_OK, "3=/p/c. "}, // identical data
-        {{op_delete("/p/c", -1)}, ERROR_OK, "3-/p/c. "},
-        {{op_tree("/p", 10, 0)}, ERROR_OK, "3-/p/c 3-/p. "},
-        {{op_tree("/p", 1, OP_PARTIAL)}, ERROR_OK, "3-/p/c. "},
-        {{op_tree("/p", 0, OP_PARTIAL)}, ERROR_OK, ""},
-        {{op_tree("/p", 1, 0)}, ERROR_TOO_MANY_NODES, ""},
-        {{op_check("/p", -1)}, ERROR_OK, ""},
-        {{op_create("/p/c", "")}, ERROR_NODE_EXISTS, ""},
-        {{op_set("/p/c", "", 7)}, ERROR_BAD_VERSION, ""},
-        {{op_delete("/p", -1)}, ERROR_NOT_EMPTY, ""},
-        {{op_create("/p/n", ""), op_check("/p", -1), op_set("/p/n", "y", 0), op_delete("/p/n", 1)},
-         ERROR_OK,
-         "3+/p/n 3=/p/n 3-/p/n. "},
-        {{op_create("/p/n", ""), op_set("/p/n", "y", 7)}, ERROR_BAD_VERSION, ""},
-    };
+    act_as(fixture, open_session(fixture));
+    run(fixture, op_create("/p", ""));
+    run(fixture, op_create("/p/c", "c"));
+    run(fixture, op_kind(op_create("/p/e", ""), ZNODE_EPHEMERAL));
+    run(fixture, op_kind(op_create("/k", ""), ZNODE_CONTAINER));
+    run(fixture, op_create("/k/x", ""));
+    run(fixture, op_delete("/k/x", -1));
+    run(fixture, op_ttl("/t", 1));
+    assert_int_equal(position_of(fixture).zxid, 8);
+    fixture->log_time_us += 1000000;
+}
 
-    (void)context;
-    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+static void check_cells(const struct cell *cells, size_t cell_count)
+{
+    for (size_t i = 0; i < cell_count; i++) {
         struct fixture *fixture;
         uint32_t count = 0;
         fixture_setup((void **)&fixture);
-        run(fixture, op_create("/p", ""));
-        run(fixture, op_create("/p/c", "c"));
+        make_ground(fixture);
         while (count < 4 && cells[i].ops[count].type != 0)
             count++;
         enum error error =
             count == 1 ? run(fixture, cells[i].ops[0]) : run_multi(fixture, cells[i].ops, count);
         assert_int_equal(error, cells[i].error);
-        check_seen(fixture, 2, 0, cells[i].expected);
+        check_seen(fixture, 8, 0, cells[i].expected);
         fixture_teardown((void **)&fixture);
     }
+}
+
+static void each_operation_on_a_znode_notes_its_changes(void **context)
+{
+    const struct cell cells[] = {
+        {{op_create("/p/n", "x")}, ERROR_OK, "9+/p/n. "},
+        {{op_sequential("/p/n")}, ERROR_OK, "9+/p/n0000000002. "},
+        {{op_kind(op_create("/p/n", ""), ZNODE_EPHEMERAL)}, ERROR_OK, "9+/p/n. "},
+        {{op_kind(op_sequential("/p/n"), ZNODE_EPHEMERAL)}, ERROR_OK, "9+/p/n0000000002. "},
+        {{op_kind(op_create("/p/n", ""), ZNODE_CONTAINER)}, ERROR_OK, "9+/p/n. "},
+        {{op_ttl("/p/n", 5)}, ERROR_OK, "9+/p/n. "},
+        {{op_flagged(op_create("/p/a/b/c", ""), OP_PARENTS)},
+         ERROR_OK,
+         "9+/p/a 9+/p/a/b 9+/p/a/b/c. "},
+        {{op_put("/p/n", "x")}, ERROR_OK, "9+/p/n. "},
+        {{op_flagged(op_put("/q/n", "x"), OP_PARENTS)}, ERROR_OK, "9+/q 9+/q/n. "},
+        {{op_put("/p/c", "x")}, ERROR_OK, "9=/p/c. "},
+        {{op_put("/p/e", "x")}, ERROR_OK, "9=/p/e. "},
+        {{op_set("/p/c", "c", -1)}, ERROR_OK, "9=/p/c. "}, // identical data
+        {{op_set("/t", "", -1)}, ERROR_OK, "9=/t. "},
+        {{op_delete("/p/c", -1)}, ERROR_OK, "9-/p/c. "},
+        {{op_delete("/p/e", -1)}, ERROR_OK, "9-/p/e. "},
+        {{op_delete("/k", -1)}, ERROR_OK, "9-/k. "},
+        {{op_tree("/p", 10, 0)}, ERROR_OK, "9-/p/c 9-/p/e 9-/p. "},
+        {{op_tree("/p", 1, OP_PARTIAL)}, ERROR_OK, "9-/p/c. "},
+        {{op_tree("/p", 0, OP_PARTIAL)}, ERROR_OK, ""},
+        {{op_tree("/p", 1, 0)}, ERROR_TOO_MANY_NODES, ""},
+        {{op_check("/p", -1)}, ERROR_OK, ""},
+        {{op_create("/p/c", "")}, ERROR_NODE_EXISTS, ""},
+        {{op_create("/p/e/x", "")}, ERROR_NO_CHILDREN_FOR_EPHEMERALS, ""},
+        {{op_set("/p/c", "", 7)}, ERROR_BAD_VERSION, ""},
+        {{op_delete("/p", -1)}, ERROR_NOT_EMPTY, ""},
+        {{op_create("/p/n", ""), op_check("/p", -1), op_set("/p/n", "y", 0), op_delete("/p/n", 1)},
+         ERROR_OK,
+         "9+/p/n 9=/p/n 9-/p/n. "},
+        {{op_check("/p", -1), op_check("/p/c", -1)}, ERROR_OK, ""},
+        {{op_create("/p/n", ""), op_set("/p/n", "y", 7)}, ERROR_BAD_VERSION, ""},
+    };
+
+    (void)context;
+    check_cells(cells, sizeof cells / sizeof *cells);
+}
+
+static void ends_of_sessions_and_reaps_are_deletes(void **context)
+{
+    const struct session_binding binding = {.node = 1, .boot = 1, .counter = 1};
+    const struct cell cells[] = {
+        {{op_open(1000)}, ERROR_OK, ""},
+        {{op_bind(1, binding)}, ERROR_OK, ""},
+        {{op_on_session(OP_SESSION_CLOSE, 1)}, ERROR_OK, "9-/p/e. "},
+        {{op_on_session(OP_SESSION_CLOSE, 2)}, ERROR_SESSION_EXPIRED, ""},
+        {{op_expire(1, 0)}, ERROR_OK, "9-/p/e. "},
+        {{op_expire(1, 1)}, ERROR_OK, ""},
+        {{op_unbind(1, binding)}, ERROR_OK, ""},
+        {{op_reap("/k", ZNODE_CONTAINER, 5)}, ERROR_OK, "9-/k. "},
+        {{op_reap("/k", ZNODE_CONTAINER, 4)}, ERROR_OK, ""},
+        {{op_reap("/t", ZNODE_TTL, 8)}, ERROR_OK, "9-/t. "},
+        {{op_reap("/t", ZNODE_CONTAINER, 8)}, ERROR_OK, ""},
+    };
+
+    (void)context;
+    check_cells(cells, sizeof cells / sizeof *cells);
 }
 
 static void change_carries_stats_of_node_and_parent(void **context)
@@ -411,7 +465,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(each_operation_notes_its_changes),
+        TEST(each_operation_on_a_znode_notes_its_changes),
+        TEST(ends_of_sessions_and_reaps_are_deletes),
         TEST(change_carries_stats_of_node_and_parent),
         TEST(multi_carries_the_stats_of_each_step),
         TEST(data_is_kept_up_to_its_bound),

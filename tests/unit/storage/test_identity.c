@@ -149,39 +149,64 @@ static void genesis_stands_in_both_copies(void **state)
     assert_int_equal(booted(context).member_count, 2);
 }
 
+// Node 9 in the run of this boot_count; the runs before it are those of `line`.
 static enum error meet(struct context *context, struct identity *identity, uint64_t boot_count,
-                       uint64_t run)
+                       uint64_t line, uint64_t branch)
 {
-    struct cluster_member met = {
-        .node = 9, .incarnation = "another disk", .boot = boot_count, .run = run};
+    struct node_met met = {.node = 9, .incarnation = "another disk", .boot = boot_count};
 
+    for (uint64_t i = boot_count < 15 ? 0 : boot_count - 15; i <= boot_count; i++)
+        met.runs.of[i % PAXOS_RUNS_KEPT] = i < branch ? 1000 + i : 1000 * line + i;
     return identity_meet(context->disk, identity, &met, &context->failure);
 }
 
-static void rolled_back_member_is_refused_also_after_a_restart(void **state)
+static void rolled_back_member_is_refused_however_often_it_starts(void **state)
 {
     struct context *context = *state;
     struct identity identity = founded(context);
 
-    assert_int_equal(meet(context, &identity, 3, 77), ERROR_OK);
-    assert_int_equal(meet(context, &identity, 3, 77), ERROR_OK);
+    assert_int_equal(meet(context, &identity, 3, 1, 0), ERROR_OK);
+    assert_int_equal(meet(context, &identity, 3, 1, 0), ERROR_OK);
     identity = booted(context);
-    assert_int_equal(meet(context, &identity, 2, 78), ERROR_FOREIGN);
-    assert_non_null(strstr(context->failure.text, "older copy"));
-    assert_int_equal(meet(context, &identity, 3, 78), ERROR_FOREIGN);
-    assert_int_equal(meet(context, &identity, 4, 79), ERROR_OK);
+    // A copy from after its start 1 is started again and again.
+    for (uint64_t boot_count = 2; boot_count < 3 + PAXOS_RUNS_KEPT; boot_count++) {
+        assert_int_equal(meet(context, &identity, boot_count, 2, 2), ERROR_FOREIGN);
+        assert_non_null(strstr(context->failure.text, "older copy"));
+    }
+    assert_int_equal(meet(context, &identity, 4, 1, 0), ERROR_OK);
+}
+
+static void member_that_was_away_for_many_runs_is_believed(void **state)
+{
+    struct context *context = *state;
+    struct identity identity = founded(context);
+
+    assert_int_equal(meet(context, &identity, 3, 1, 0), ERROR_OK);
+    assert_int_equal(meet(context, &identity, 3 + PAXOS_RUNS_KEPT, 1, 0), ERROR_OK);
+}
+
+static void runs_are_remembered_and_differ(void **state)
+{
+    struct context *context = *state;
+    struct identity first = booted(context), second = booted(context);
+
+    assert_int_equal(second.boot_count, first.boot_count + 1);
+    assert_int_equal(second.runs.of[first.boot_count % PAXOS_RUNS_KEPT],
+                     first.runs.of[first.boot_count % PAXOS_RUNS_KEPT]);
+    assert_int_not_equal(second.runs.of[second.boot_count % PAXOS_RUNS_KEPT],
+                         first.runs.of[first.boot_count % PAXOS_RUNS_KEPT]);
 }
 
 static void stranger_and_blank_disk_are_refused(void **state)
 {
     struct context *context = *state;
     struct identity identity = founded(context);
-    struct cluster_member met = {.node = 8, .boot = 1};
+    struct node_met met = {.node = 8, .boot = 1};
 
     assert_int_equal(identity_meet(context->disk, &identity, &met, &context->failure),
                      ERROR_FOREIGN);
     assert_non_null(strstr(context->failure.text, "not another member"));
-    met = (struct cluster_member){.node = 9, .incarnation = "a blank disk", .boot = 1};
+    met = (struct node_met){.node = 9, .incarnation = "a blank disk", .boot = 1};
     assert_int_equal(identity_meet(context->disk, &identity, &met, &context->failure),
                      ERROR_FOREIGN);
     assert_non_null(strstr(context->failure.text, "another data directory"));
@@ -341,7 +366,9 @@ int main(void)
         TEST(two_formats_differ),
         TEST(members_are_known_from_genesis_on),
         TEST(genesis_stands_in_both_copies),
-        TEST(rolled_back_member_is_refused_also_after_a_restart),
+        TEST(rolled_back_member_is_refused_however_often_it_starts),
+        TEST(member_that_was_away_for_many_runs_is_believed),
+        TEST(runs_are_remembered_and_differ),
         TEST(stranger_and_blank_disk_are_refused),
         TEST(blank_directory_is_missing_and_a_second_format_refused),
         TEST(journal_without_identity_is_not_blank),

@@ -190,48 +190,43 @@ static void a_crowd_is_bounded_and_the_oldest_go(void **state)
 
 // ---- Abuse of HTTP/2 ---------------------------------------------------------------------------
 
-static void flood(void **state, uint8_t type, const void *payload, size_t length)
+// On a connection that was accepted, which has no other end in sight.
+static void flood(void **state, uint8_t type, uint32_t stream, const void *payload, size_t length)
 {
     struct party *party = alone(state);
-    struct stranger *stranger = stranger_new(party, 1);
-    uint64_t started = uv_hrtime();
+    struct stranger *stranger = introduced(party, "/paxos/control", 1);
 
-    stranger_preface(stranger);
     for (unsigned i = 0; i < 10000; i++)
-        stranger_http2(stranger, type, 0, 0, payload, length);
+        stranger_http2(stranger, type, 0, stream, payload, length);
     stranger_send(stranger);
     stranger_await_end(stranger);
-    // Not only because its time was over.
-    assert_true(uv_hrtime() - started < 1500000000ull);
     stranger_free(stranger);
     assert_well(party);
 }
 
 static void a_flood_of_pings_ends_its_connection(void **state)
 {
-    flood(state, HTTP2_PING, "12345678", 8);
+    flood(state, HTTP2_PING, 0, "12345678", 8);
 }
 
 static void a_flood_of_settings_ends_its_connection(void **state)
 {
-    flood(state, HTTP2_SETTINGS, NULL, 0);
+    flood(state, HTTP2_SETTINGS, 0, NULL, 0);
 }
 
 static void a_flood_of_empty_data_ends_its_connection(void **state)
 {
-    struct party *party = alone(state);
-    struct stranger *stranger = introduced(party, "/paxos/control", 1);
+    flood(state, HTTP2_DATA, 1, NULL, 0);
+}
 
-    for (unsigned i = 0; i < 10000; i++)
-        stranger_http2(stranger, HTTP2_DATA, 0, 1, NULL, 0);
-    stranger_send(stranger);
-    stranger_await_end(stranger);
-    stranger_free(stranger);
+static void a_flood_of_window_updates_ends_its_connection(void **state)
+{
+    flood(state, HTTP2_WINDOW_UPDATE, 0, "\0\0\0\1", 4);
 }
 
 static void a_flood_of_unknown_frames_ends_its_connection(void **state)
 {
-    flood(state, 0xbb, "x", 1);
+    flood(state, 0xbb, 0, "x", 1);
 }
 
 static void rapid_resets_end_the_connection(void **state)
@@ -281,7 +276,8 @@ static void long_headers_end_the_connection(void **state)
     stranger_http2(stranger, HTTP2_HEADERS, 5, 1, block.data, block.length);
     stranger_send(stranger);
     stranger_await_end(stranger);
-    assert_null(memmem(stranger->in.data, stranger->in.length, "Curlew node", 11));
+    assert_true(stranger->in.length == 0 ||
+                memmem(stranger->in.data, stranger->in.length, "Curlew node", 11) == NULL);
     buffer_deinit(&block);
     stranger_free(stranger);
 }
@@ -606,6 +602,7 @@ int main(void)
         TEST(a_crowd_is_bounded_and_the_oldest_go),
         TEST(a_flood_of_pings_ends_its_connection),
         TEST(a_flood_of_settings_ends_its_connection),
+        TEST(a_flood_of_window_updates_ends_its_connection),
         TEST(a_flood_of_empty_data_ends_its_connection),
         TEST(a_flood_of_unknown_frames_ends_its_connection),
         TEST(rapid_resets_end_the_connection),
