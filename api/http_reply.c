@@ -158,7 +158,8 @@ static bool can_be_kept(const struct reply_shape *shape, const struct request *r
 
     return shape->length <= KEPT_REPLY_BYTES_MAX && reply->fixed == NULL &&
            reply->location.length == 0 && reply->retry_after_s == 0 && reply->allow == 0 &&
-           !reply->replayed && !reply->no_store && named_origin(request) == NULL && !is_draining(request);
+           !reply->replayed && !reply->no_store && named_origin(request) == NULL &&
+           !is_draining(request);
 }
 
 static struct reply_shape shape_of(const struct request *request)
