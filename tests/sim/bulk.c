@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bulk thread of a node, as server/keeper.c is one: spare segments, checkpoints, trimming.
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -144,6 +145,9 @@ void bulk_on_catch_up(struct world *world, struct event *event)
     if (count == 0)
         return;
     world_count(world, COUNT_LEARNS);
+    world_log(world, node, "-> n%u LEARN of %zu from slot %" PRIu64 " in ballot %" PRIu64 ".%u",
+              (unsigned)event->a, count, event->b, node->status.ballot.round,
+              node->status.ballot.node);
     replica_make_learn(node->replica, (uint16_t)event->a, entries, count, &frame);
     network_send(world, node->id, (uint16_t)event->a, frame.data, frame.length);
     buffer_deinit(&frame);

@@ -462,7 +462,7 @@ static void candidate_stops_when_something_decided_is_missing(void **state)
     step(fixture, input);
     persisted(fixture, 1);
     message = (struct paxos_message){
-        .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {6, 1}, .decided = 3};
+        .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}, .decided = 3};
     step(fixture, input);
     assert_int_equal(fixture->output->fault, PAXOS_DECIDED_MISSING);
 }
