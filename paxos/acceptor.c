@@ -299,7 +299,9 @@ void paxos__on_decide(struct paxos *paxos, const struct paxos_message *message)
 // ---- Learning what was decided without us ----------------------------------------------------------
 
 // Who learns what is decided promises the ballot in which the sender knows it: else a stale candidate
-// could still collect promises from nodes that know later decisions. False if it was promised before.
+// could still collect promises from nodes that know later decisions. Nor does it say any more that its own
+// ballot leads: what it knows decided now may differ from the log of that ballot. False if it was promised
+// before.
 static bool promise_what_is_learned(struct paxos *paxos, const struct paxos_message *message)
 {
     if (!ballot_less(paxos->promised, message->ballot))
@@ -307,6 +309,7 @@ static bool promise_what_is_learned(struct paxos *paxos, const struct paxos_mess
     paxos__step_down(paxos);
     paxos->promised = message->ballot;
     paxos->leader = 0;
+    paxos__give_way(paxos, message->ballot);
     return true;
 }
 
