@@ -302,7 +302,9 @@ void paxos__on_decide(struct paxos *paxos, const struct paxos_message *message)
 // ---- Learning what was decided without us ----------------------------------------------------------
 
 // Who learns what is decided promises the ballot in which the sender knows it: else a stale candidate
-// could still collect promises from nodes that know later decisions. False if it was promised before.
+// could still collect promises from nodes that know later decisions. Nor does it say any more that its own
+// ballot leads: what it knows decided now may differ from the log of that ballot. False if it was promised
+// before.
 static bool promise_what_is_learned(struct paxos *paxos, struct ballot ballot)
 {
     if (!ballot_less(paxos->promised, ballot))
@@ -310,6 +312,7 @@ static bool promise_what_is_learned(struct paxos *paxos, struct ballot ballot)
     paxos__step_down(paxos);
     paxos->promised = ballot;
     paxos->leader = 0;
+    paxos__give_way(paxos, ballot);
     return true;
 }
 

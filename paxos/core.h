@@ -167,6 +167,8 @@ void paxos__election_tick(struct paxos *paxos);
 void paxos__on_heartbeat(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_heartbeat_reply(struct paxos *paxos, const struct paxos_message *message);
 void paxos__on_peer_down(struct paxos *paxos, uint16_t node);
+// A ballot was promised: no lower one leads any more.
+void paxos__give_way(struct paxos *paxos, struct ballot ballot);
 // A ballot was promised or its leader heard: no campaign against it.
 void paxos__follow(struct paxos *paxos, struct ballot ballot);
 // Our ballot was overtaken by one of this round.

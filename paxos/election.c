@@ -295,15 +295,19 @@ void paxos__on_peer_down(struct paxos *paxos, uint16_t node)
     start_round(paxos);
 }
 
-void paxos__follow(struct paxos *paxos, struct ballot ballot)
+void paxos__give_way(struct paxos *paxos, struct ballot ballot)
 {
     see_ballot(paxos, ballot);
-    if (ballot_less(ballot, paxos->leader_ballot))
+    if (!ballot_less(paxos->leader_ballot, ballot))
         return;
-    if (ballot_less(paxos->leader_ballot, ballot))
-        paxos->leader_unhappy = false;
+    paxos->leader_unhappy = false;
     paxos->leader_ballot = ballot;
-    if (paxos->leader_unhappy)
+}
+
+void paxos__follow(struct paxos *paxos, struct ballot ballot)
+{
+    paxos__give_way(paxos, ballot);
+    if (!ballot_equal(ballot, paxos->leader_ballot) || paxos->leader_unhappy)
         return;
     paxos->heard_leader_us = paxos->now_us;
     paxos->happy = true;

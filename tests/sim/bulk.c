@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bulk thread of a node, as server/keeper.c is one: spare segments, checkpoints, trimming.
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/memory.h"

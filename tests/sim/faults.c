@@ -117,7 +117,7 @@ static void draw_floods(struct world *world)
     struct swarm *swarm = &world->swarm;
 
     swarm->floods = 1 + choose(&world->choices, 4);
-    swarm->segment_bytes <<= 2;
+    swarm->segment_bytes = PAXOS_WINDOW_BYTES_MAX;
     if (choose(&world->choices, 4) != 0)
         swarm->window = PAXOS_WINDOW;
 }

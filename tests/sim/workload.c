@@ -20,7 +20,7 @@ enum {
     KEY_RETENTION_S = 100000,
     KEY_CAPACITY = 100000,
     OPS_MAX = 4,
-    SPARES = 3 * PAXOS_WINDOW,
+    SPARES = PAXOS_WINDOW + 200,
 };
 
 #define FLOOD_NS (40 * MICROSECOND_NS) // between its commands, so that each gets a slot of its own
@@ -82,7 +82,7 @@ static struct op make_op(struct text *text, enum op_type type, const char *prefi
 // The data begins with a number that no other data has.
 static struct op with_data(struct world *world, struct op op, struct text *text)
 {
-    size_t length = 8 + choose(&world->choices, FILLER_MAX);
+    size_t length = 8 + choose(&world->choices, world->swarm.floods > 0 ? 1 : FILLER_MAX);
 
     bytes_put_u64(text->data, ++world->workload->numbers);
     memset(text->data + 8, (int)(world->workload->numbers & 0xff), length - 8);

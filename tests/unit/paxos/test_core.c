@@ -462,9 +462,55 @@ static void candidate_stops_when_something_decided_is_missing(void **state)
     step(fixture, input);
     persisted(fixture, 1);
     message = (struct paxos_message){
-        .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {6, 1}, .decided = 3};
+        .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}, .decided = 3};
     step(fixture, input);
     assert_int_equal(fixture->output->fault, PAXOS_DECIDED_MISSING);
+}
+
+// Its own log of the old ballot may have something else where it has learned what is decided now: a
+// follower of the old ballot must not take that for its own.
+static void deposed_leader_that_learned_more_does_not_say_that_it_leads(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_config config = {.node = 1,
+                                  .epoch = 1,
+                                  .voters = {1, 2, 3},
+                                  .voter_count = 3,
+                                  .heartbeat_us = 100000,
+                                  .retransmit_us = 100000};
+    struct paxos_message message = {
+        .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}};
+    struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
+    struct blob *value = blob_new(0);
+    struct entry entry = {
+        .slot = 1, .epoch = 1, .origin = {2, 2}, .type = ENTRY_LEADER_START, .value = value};
+    struct paxos_status status;
+
+    entry.hash = entry_hash(&entry);
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos_new(&config);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    step(fixture, input);
+    persisted(fixture, 1);
+    message = (struct paxos_message){
+        .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}};
+    step(fixture, input);
+    paxos_status(fixture->paxos, &status);
+    assert_int_equal(status.role, PAXOS_LEADER);
+    message = (struct paxos_message){
+        .type = MESSAGE_PREPARE_REQUEST, .epoch = 1, .from = 2, .to = 1, .promised = {2, 2}};
+    step(fixture, input);
+    receive(fixture, MESSAGE_LEARN, (struct ballot){2, 2}, &entry);
+    do {
+        fixture->now_us = fixture->output->deadline_us;
+        step(fixture, (struct paxos_input){.type = PAXOS_TICK});
+    } while (fixture->output->message_count == 0 ||
+             fixture->output->messages[0].type != MESSAGE_HEARTBEAT);
+    assert_int_equal(fixture->output->messages[0].decided, 1);
+    assert_int_not_equal(
+        ballot_compare(fixture->output->messages[0].ballot, fixture->output->messages[0].leader),
+        0);
+    blob_unref(value);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -491,6 +537,7 @@ int main(void)
         TEST(later_sync_replaces_an_undecided_tail),
         TEST(only_voter_beside_learners_keeps_the_leadership),
         TEST(what_is_learned_is_executed_after_its_ballot_was_promised),
+        TEST(deposed_leader_that_learned_more_does_not_say_that_it_leads),
         TEST(candidate_stops_when_something_decided_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
