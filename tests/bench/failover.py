@@ -21,7 +21,7 @@ sys.path[:0] = [str(TESTS / 'cluster' / 'lib'), str(TESTS / 'rest')]
 
 import netns  # noqa: E402
 from cluster import Cluster, knows_peers  # noqa: E402
-from http_client import Connection, Lost, NotSent  # noqa: E402
+from http_client import Lost, NotSent  # noqa: E402
 
 WAIT_S = 30  # after which a write is given up
 

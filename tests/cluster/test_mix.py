@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults at random, one after the other and several at once, while clients work through all nodes. Two
-minutes; CURLEW_LONG=1 makes it ten and more, CURLEW_SECONDS any time."""
+minutes for both tests together; CURLEW_LONG=1 makes it ten and more, CURLEW_SECONDS any time."""
 import os
 import random
 
@@ -9,7 +9,7 @@ from power import Power
 from workload import Workload
 
 SECONDS = int(os.environ.get('CURLEW_SECONDS') or
-              (600 if os.environ.get('CURLEW_LONG') == '1' else 120))
+              (800 if os.environ.get('CURLEW_LONG') == '1' else 120))
 RECOVERY_S = 30
 
 
