@@ -54,7 +54,7 @@ struct node {
     struct journal_writer *writer;
     struct applier *applier;
     struct keeper *keeper;
-    struct courier *courier; // NULL: a cluster of one
+    struct courier *courier;   // NULL: a cluster of one
     _Atomic(struct api *) api; // NULL: not started yet
     struct waiters waiters;
     atomic_uint_fast64_t zxid;
