@@ -51,6 +51,7 @@ class Stream:
         self.lines = lines
         self.comments = 0
         self.retry = None
+        self.last_id = None  # as a browser keeps it
         self._text = b''
         self._connection = http.client.HTTPConnection('127.0.0.1', port, timeout=DEADLINE_S)
         if receive_buffer:
@@ -118,6 +119,7 @@ class Stream:
         if event.kind != event.data['event']:
             raise AssertionError(f'the kinds differ: {event}')
         contract.validate('Event', event.data)
+        self.last_id = event.id or self.last_id
         return event
 
     def change(self):
