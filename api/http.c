@@ -224,6 +224,16 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *handle_, con
     return take_body(connection, data, taken);
 }
 
+// Keeps the library from taking the query apart: it would put every parameter into the connection's pool,
+// and answers nothing at all when they do not fit. `target` lies in that pool, so it can be changed.
+static void hide_query(const char *target)
+{
+    char *mark = strchr((char *)(uintptr_t)target, '?');
+
+    if (mark != NULL)
+        mark[1] = '\0';
+}
+
 // The only place where the target is seen as it was sent. What it returns becomes *state.
 static void *take_target(void *context, const char *target, struct MHD_Connection *handle_)
 {
@@ -236,6 +246,7 @@ static void *take_target(void *context, const char *target, struct MHD_Connectio
         return NULL;
     connection->handle = handle_;
     buffer_append(&connection->request.target, target, strlen(target) + 1);
+    hide_query(target);
     return connection;
 }
 

@@ -154,7 +154,7 @@ class Client:
         return None if response.status == 404 else expect(response, 200).body
 
     def children(self, path):
-        return expect(self.get(path, view='children'), 200).json['children']
+        return expect(self.get(path, view='children', limit=10000), 200).json['children']
 
 
 def as_bytes(data):

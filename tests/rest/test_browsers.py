@@ -12,6 +12,7 @@ import pytest
 
 from client import Client, expect, target
 from daemon import ALLOWED_HOST, ALLOWED_ORIGIN, environment
+from streams import Stream
 
 FOREIGN = ['http://evil.example', 'https://evil.example:2180', 'null', 'http://localhost:1',
            'http://127.0.0.1', 'http://127.0.0.1:{port}.evil.example',
@@ -211,3 +212,45 @@ def test_a_real_page_of_an_allowed_origin_writes(start, tmp_path):
         report = browse(origin + '/', server, tmp_path / 'profile')
     assert 'new-no-cors' in api.children('/t'), report
     assert api.stat('/t/victim') is None, report
+
+
+# ---- CORS ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('origin', ['http://evil.example', 'null', 'http://pages.example'])
+def test_other_origins_get_no_leave_to_read(api, top, origin):
+    for reply in (api.get(top, {'Origin': origin}),
+                  api.request('OPTIONS', target(top), headers={
+                      'Origin': origin, 'Access-Control-Request-Method': 'PUT'})):
+        assert not [name for name, _ in reply.headers.pairs if name.startswith('access-control')]
+
+
+def test_pages_of_a_named_origin_may_read_everything(api, top):
+    origin = {'Origin': ALLOWED_ORIGIN}
+    tag = api.get(top).etag
+    for reply in (api.get(top, origin), api.get(top + '/absent', origin), api.put(top, 'x', origin),
+                  api.get(top, {**origin, 'If-None-Match': tag}), api.get(top, origin, wait='1ms'),
+                  api.request('GET', '/readyz', headers=origin)):
+        assert reply.headers['Access-Control-Allow-Origin'] == ALLOWED_ORIGIN
+        exposed = {name.strip() for name in
+                   reply.headers['Access-Control-Expose-Headers'].split(',')}
+        assert {'ETag', 'X-Zxid', 'Location', 'Retry-After', 'Curlew-Stat'} <= exposed
+        assert 'Origin' in reply.headers['Vary']
+    assert 'Access-Control-Allow-Origin' not in api.get(top).headers
+
+
+def test_preflight_requests_of_a_named_origin(api, top):
+    ask = {'Origin': ALLOWED_ORIGIN, 'Access-Control-Request-Method': 'DELETE',
+           'Access-Control-Request-Headers': 'if-match, idempotency-key'}
+    reply = expect(api.request('OPTIONS', target(top), headers=ask), 204)
+    assert reply.headers['Access-Control-Allow-Origin'] == ALLOWED_ORIGIN
+    assert 'DELETE' in reply.headers['Access-Control-Allow-Methods']
+    allowed = reply.headers['Access-Control-Allow-Headers'].lower()
+    assert all(name in allowed for name in ('if-match', 'idempotency-key', 'last-event-id'))
+    plain = api.request('OPTIONS', target(top), headers={'Origin': ALLOWED_ORIGIN})
+    assert 'Access-Control-Allow-Methods' not in plain.headers
+
+
+def test_streams_of_a_named_origin(daemon, top):
+    with Stream(daemon.port, top, headers={'Origin': ALLOWED_ORIGIN}) as stream:
+        assert stream.headers['Access-Control-Allow-Origin'] == ALLOWED_ORIGIN
+        assert stream.next().kind == 'bookmark'

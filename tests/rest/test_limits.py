@@ -251,3 +251,8 @@ def test_many_clients_at_once_are_all_answered(daemon, top):
         results = list(pool.map(work, range(32)))
     assert {status for statuses in results for status in statuses} == {201}
     assert Client(daemon.port).stat(top)['numChildren'] == 640
+
+
+def test_very_many_query_parameters_are_answered(api):
+    """The HTTP library, left to itself, answers nothing when they do not fit into its memory."""
+    expect(api.request('GET', '/livez?' + '&'.join(['a=b'] * 1500)), 400, 'bad-query')

@@ -183,7 +183,6 @@ BAD = {
     'lone-surrogate': '{"ops":[{"op":"set","path":"TOP","data":"\\ud800"}]}',
     'nul-behind': '{"ops":[{"op":"set","path":"TOP","data":"x"}]}\0',
     'capital-literal': '{"ops":[{"op":"create","path":"TOP/a","data":"","sequential":True}]}',
-    'sessions-are-not-here': '{"ops":[{"op":"create","path":"TOP/a","data":"","ephemeral":true}]}',
 }
 
 

@@ -92,7 +92,7 @@ void bulk_teach(struct node *node)
     courier_lagging(&world->nodes[giver], node->id, from > back ? from - back : 1);
 }
 
-// Always somebody who holds something else, others now and then.
+// Always somebody who holds something else or has not promised what others have, others now and then.
 static void teach_unasked(struct node *node)
 {
     enum { SELDOM = 20 };
@@ -100,7 +100,9 @@ static void teach_unasked(struct node *node)
 
     if (world->healing || !choose_chance(&world->choices, world->swarm.teaching))
         return;
-    if (oracle_contradicts(node) || choose(&world->choices, SELDOM) == SELDOM - 1)
+    const struct node *other = &world->nodes[choose(&world->choices, (uint32_t)world->swarm.nodes)];
+    if (oracle_contradicts(node) || choose(&world->choices, SELDOM) == SELDOM - 1 ||
+        ballot_compare(node->status.ballot, other->status.ballot) < 0)
         bulk_teach(node);
 }
 

@@ -76,7 +76,7 @@ static void draw_limits(struct world *world, size_t nodes)
 
     swarm->voters = nodes != 0 ? nodes : sizes[choose(choices, sizeof sizes)];
     swarm->nodes = swarm->voters;
-    if (nodes == 0 && choose(choices, 5) == 4)
+    if (choose(choices, 5) == 4)
         swarm->nodes += 1 + choose(choices, 2);
     swarm->clients = choose_between(choices, 1, 8);
     swarm->keys = choose_between(choices, 1, 6);
@@ -116,7 +116,7 @@ static void draw_floods(struct world *world)
 {
     struct swarm *swarm = &world->swarm;
 
-    swarm->floods = 1 + choose(&world->choices, 3);
+    swarm->floods = 1 + choose(&world->choices, 4);
     swarm->segment_bytes <<= 2;
     if (choose(&world->choices, 4) != 0)
         swarm->window = PAXOS_WINDOW;
@@ -151,6 +151,7 @@ static void draw_theme(struct world *world)
         if (swarm->voters < 4)
             add_voters(swarm);
         hurry(world, MILLISECOND_NS);
+        swarm->loss = choose(&world->choices, 300000);
         swarm->replays = 1000000;
         swarm->flush_ns = choose_between(&world->choices, 1, 30) * MILLISECOND_NS;
         swarm->heartbeat_us = choose_between(&world->choices, 20, 300) * 1000;

@@ -176,10 +176,9 @@ static void remember(struct network *network, const struct packet *packet)
     places[0]->arrived = true;
 }
 
-// One of what a node got from another comes to it again.
-static void replay(struct world *world, uint16_t to, uint16_t from, uint64_t mean_ns)
+// One of what a node got from another comes to it again, of this type or else of another.
+static void replay(struct world *world, uint16_t to, uint16_t from, uint32_t type, uint64_t mean_ns)
 {
-    uint32_t type = choose(&world->choices, TYPES);
     const struct packet *packet = NULL;
 
     for (uint32_t i = 0; i < TYPES && packet == NULL; i++) {
@@ -199,18 +198,21 @@ void network_replay(struct world *world, uint16_t index)
 
     for (uint32_t i = 0; i < count && !world->healing; i++)
         replay(world, index, (uint16_t)choose(&world->choices, (uint32_t)world->swarm.nodes),
-               5 * MILLISECOND_NS);
+               choose(&world->choices, TYPES), 5 * MILLISECOND_NS);
 }
 
 // What a peer said before comes again just after it has promised, say: it may be out of date now.
 static void overtake(struct world *world, const struct packet *packet)
 {
+    static const uint8_t states[] = {MESSAGE_HEARTBEAT_REPLY, MESSAGE_ACCEPTED,
+                                     MESSAGE_PREPARE_REQUEST, MESSAGE_HEARTBEAT_REPLY};
     uint8_t type = type_of(packet);
 
     if (!packet->arrived &&
         (type == MESSAGE_PROMISE || type == MESSAGE_NACK || type == MESSAGE_PREPARE_REQUEST) &&
         !world->healing && choose_chance(&world->choices, world->swarm.replays))
-        replay(world, packet->to, packet->from, MILLISECOND_NS);
+        replay(world, packet->to, packet->from, states[choose(&world->choices, sizeof states)],
+               MILLISECOND_NS);
 }
 
 void network_deliver(struct world *world, struct event *event)

@@ -93,6 +93,11 @@ void oracle_executing(struct node *node, const struct entry *entry)
         world_fail(world, SIM_CORRECTNESS, "agreement",
                    "node %u executes slot %" PRIu64 ", which was not decided so", node->id,
                    entry->slot);
+    if (ballot_compare(node->shadow.promised, slot_of(world, entry->slot)->ballot) < 0)
+        world_fail(world, SIM_CORRECTNESS, "promise",
+                   "node %u executes slot %" PRIu64
+                   " before its promise of the ballot that decided it is durable",
+                   node->id, entry->slot);
 }
 
 void oracle_decided(struct node *node, const struct entry *entry)

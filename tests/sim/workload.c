@@ -20,7 +20,7 @@ enum {
     KEY_RETENTION_S = 100000,
     KEY_CAPACITY = 100000,
     OPS_MAX = 4,
-    SPARES = PAXOS_WINDOW + 200,
+    SPARES = 3 * PAXOS_WINDOW,
 };
 
 #define FLOOD_NS (40 * MICROSECOND_NS) // between its commands, so that each gets a slot of its own
@@ -428,11 +428,11 @@ static void start_flood(struct world *world, struct event *event)
     struct node *node = faults_leader(world);
 
     event->a = node->index;
-    event->b = choose(&world->choices, 2) == 1 ? PAXOS_WINDOW + 100 : 100;
+    event->b = choose(&world->choices, 4) != 0 ? PAXOS_WINDOW + 100 : 100;
     world_count(world, COUNT_FLOODS);
     if (choose(&world->choices, 4) != 0)
         faults_isolate(world, node->index, NOBODY);
-    if (choose(&world->choices, 2) == 1)
+    if (choose(&world->choices, 4) == 3)
         node->stuck_until_ns = world->now_ns + choose_delay(&world->choices, SECOND_NS);
 }
 

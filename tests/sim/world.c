@@ -19,9 +19,9 @@
 #define LOOK_NS     (20 * MILLISECOND_NS) // how often convergence is looked at
 
 enum {
-    REGISTERS_EVERY = 4,     // seeds: the search for an order is slow
+    REGISTERS_EVERY = 8,     // seeds: the search for an order is slow
     INSTANT_EVENTS = 100000, // of one moment: whoever causes more does not let time pass
-    SECOND_EVENTS = 2000000, // of a second: whoever causes more goes in circles
+    SECOND_EVENTS = 1000000, // of a second: whoever causes more goes in circles
 };
 
 struct world *world_current;

@@ -58,7 +58,18 @@ tests_unit_api_test_target_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_api_test_target_SOURCES = tests/unit/api/test_target.c $(API_CHECK)
 tests_unit_api_test_target_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
 
-# This one has a state behind it.
+check_PROGRAMS += tests/unit/api/test_watch_parts
+tests_unit_api_test_watch_parts_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_api_test_watch_parts_SOURCES = tests/unit/api/test_watch_parts.c $(API_CHECK)
+tests_unit_api_test_watch_parts_LDADD = $(API_PARTS) $(CMOCKA_LIBS)
+
+# These have a state behind them.
+check_PROGRAMS += tests/unit/api/test_hub
+tests_unit_api_test_hub_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_api_test_hub_SOURCES = tests/unit/api/test_hub.c \
+	tests/unit/api/backend.c tests/unit/api/backend.h $(API_CHECK)
+tests_unit_api_test_hub_LDADD = $(API_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/api/test_http
 tests_unit_api_test_http_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_api_test_http_SOURCES = tests/unit/api/test_http.c \

@@ -93,7 +93,7 @@ static void multi_refuses_and_says_why(void **state)
          "unknown member \"version\""},
         {"{\"ops\":[{\"op\":\"delete\",\"path\":\"/a\",\"data\":\"\"}]}",
          "unknown member \"data\""},
-        {"{\"ops\":[{\"op\":\"create\",\"path\":\"/a\",\"ephemeral\":true}]}",
+        {"{\"ops\":[{\"op\":\"set\",\"path\":\"/a\",\"data\":\"\",\"ephemeral\":true}]}",
          "unknown member \"ephemeral\""},
         {"{\"ops\":[{\"op\":\"create\",\"path\":\"/a\",\"sequential\":1}]}", "true or false"},
         {"{\"ops\":[{\"op\":\"set\",\"path\":\"/a\"}]}", "ops[0] has no \"data\""},

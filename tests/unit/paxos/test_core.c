@@ -446,6 +446,27 @@ static void what_is_learned_is_executed_after_its_ballot_was_promised(void **sta
     blob_unref(value);
 }
 
+// A disk that forgot: no promise of a quorum names a slot that one of them knows decided.
+static void candidate_stops_when_something_decided_is_missing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_config config = {
+        .node = 1, .epoch = 1, .voters = {1, 2, 3}, .voter_count = 3, .heartbeat_us = 100000};
+    struct paxos_message message = {
+        .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {5, 2}};
+    struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
+
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos_new(&config);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    step(fixture, input);
+    persisted(fixture, 1);
+    message = (struct paxos_message){
+        .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {6, 1}, .decided = 3};
+    step(fixture, input);
+    assert_int_equal(fixture->output->fault, PAXOS_DECIDED_MISSING);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -470,6 +491,7 @@ int main(void)
         TEST(later_sync_replaces_an_undecided_tail),
         TEST(only_voter_beside_learners_keeps_the_leadership),
         TEST(what_is_learned_is_executed_after_its_ballot_was_promised),
+        TEST(candidate_stops_when_something_decided_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is woken by which change, and that nothing is lost between looking and waiting.
+#include "tests/unit/api/check.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/hub.h"
+#include "base/clock.h"
+#include "storage/command.h"
+#include "tests/unit/api/backend.h"
+
+enum { PATIENCE_MS = 10000 };
+
+struct fixture {
+    struct backend backend;
+    struct hub *hub;
+};
+
+struct waiter {
+    struct hub_wait wait;
+    struct hub_key key;
+    atomic_uint reasons;
+    atomic_uint wakes;
+};
+
+// ---- Changing the state ------------------------------------------------------------------------
+
+struct writing {
+    struct submission submission;
+    atomic_bool done;
+};
+
+static void pause_briefly(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static void complete(struct submission *submission, enum error error, struct blob *result)
+{
+    struct writing *writing = CONTAINER_OF(submission, struct writing, submission);
+
+    assert_int_equal(error, ERROR_OK);
+    blob_unref(result);
+    atomic_store(&writing->done, true);
+}
+
+static uint64_t position(struct fixture *fixture)
+{
+    struct live_view view;
+
+    assert_int_equal(live_acquire(fixture->backend.live, &view), ERROR_OK);
+    uint64_t zxid = view_position(view.view)->zxid;
+    live_release(fixture->backend.live, &view);
+    return zxid;
+}
+
+// Executes one op and tells the hub. Returns the zxid.
+static uint64_t change(struct fixture *fixture, enum op_type type, const char *path)
+{
+    struct command command = {.op_count = 1};
+    struct op op = {
+        .type = (uint8_t)type, .path = path, .path_length = strlen(path), .version = -1};
+    struct writing writing = {.submission = {.complete = complete}};
+    struct buffer encoded = {0};
+
+    command_encode_begin(&encoded, &command);
+    command_encode_op(&encoded, &op);
+    writing.submission.command = blob_copy(encoded.data, encoded.length);
+    fixture->backend.port.submit(fixture->backend.port.context, &writing.submission);
+    while (!atomic_load(&writing.done))
+        pause_briefly();
+    blob_unref(writing.submission.command);
+    buffer_deinit(&encoded);
+    hub_changed(fixture->hub, position(fixture));
+    return position(fixture);
+}
+
+static void create(struct fixture *fixture, const char *path)
+{
+    change(fixture, OP_CREATE, path);
+}
+
+// ---- Waiting -----------------------------------------------------------------------------------
+
+static void wake(struct hub_wait *wait, unsigned reasons)
+{
+    struct waiter *waiter = CONTAINER_OF(wait, struct waiter, wait);
+
+    atomic_fetch_or(&waiter->reasons, reasons);
+    atomic_fetch_add(&waiter->wakes, 1);
+}
+
+static void prepare(struct waiter *waiter, enum hub_kind kind, const char *path)
+{
+    memset(waiter, 0, sizeof *waiter);
+    waiter->key = (struct hub_key){.path = path, .length = strlen(path), .kind = kind};
+    waiter->wait.keys = &waiter->key;
+    waiter->wait.key_count = 1;
+    waiter->wait.deadline_ns = clock_monotonic_ns() + UINT64_C(3600000000000);
+    waiter->wait.period_ns = UINT64_C(3600000000000);
+    waiter->wait.wake = wake;
+}
+
+static void add(struct fixture *fixture, struct waiter *waiter, enum hub_kind kind,
+                const char *path)
+{
+    prepare(waiter, kind, path);
+    assert_int_equal(hub_add(fixture->hub, &waiter->wait, position(fixture)), HUB_ADDED);
+}
+
+static unsigned await_wake(struct waiter *waiter)
+{
+    for (int i = 0; i < PATIENCE_MS && atomic_load(&waiter->wakes) == 0; i++)
+        pause_briefly();
+    assert_int_equal(atomic_load(&waiter->wakes), 1);
+    return atomic_exchange(&waiter->reasons, 0);
+}
+
+// The hub has read everything: it has woken one who waits for a change of its own.
+static void settle(struct fixture *fixture)
+{
+    struct waiter last;
+    static unsigned number;
+    char path[32];
+
+    snprintf(path, sizeof path, "/settled%u", number++);
+    add(fixture, &last, HUB_NODE, path);
+    create(fixture, path);
+    assert_int_equal(await_wake(&last), HUB_CHANGED);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+
+    backend_start(&fixture->backend);
+    fixture->hub = hub_start(fixture->backend.live, 0);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    hub_stop(fixture->hub);
+    hub_free(fixture->hub);
+    backend_stop(&fixture->backend);
+    free(fixture);
+    return 0;
+}
+
+// ---- Tests -------------------------------------------------------------------------------------
+
+static const struct {
+    enum hub_kind kind;
+    const char *path;
+    const char *woken; // by: create, set and delete of /a/b, then create of /a/b2
+} cases[] = {
+    {HUB_NODE, "/a/b", "csd-"},     {HUB_PRESENCE, "/a/b", "c-d-"}, {HUB_CHILDREN, "/a", "c-dc"},
+    {HUB_CHILDREN, "/a/b", "----"}, {HUB_CHILDREN, "/", "----"},    {HUB_TREE, "/", "csdc"},
+    {HUB_TREE, "/a", "csdc"},       {HUB_TREE, "/a/b", "csd-"},     {HUB_TREE, "/a/b/c", "----"},
+    {HUB_NODE, "/a", "----"},       {HUB_NODE, "/", "----"},        {HUB_TREE, "/a/", "----"},
+};
+
+static void expect_step(struct fixture *fixture, size_t step, enum op_type type, const char *path)
+{
+    struct waiter waiters[COUNT_OF(cases)];
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        add(fixture, &waiters[i], cases[i].kind, cases[i].path);
+    change(fixture, type, path);
+    settle(fixture);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        // "/settled" is created below the root, too.
+        bool root = strcmp(cases[i].path, "/") == 0 && cases[i].kind != HUB_NODE;
+        bool woken = cases[i].woken[step] != '-' || root;
+        assert_int_equal(atomic_load(&waiters[i].wakes), woken);
+        assert_int_equal(hub_remove(fixture->hub, &waiters[i].wait), !woken);
+    }
+}
+
+static void hub_wakes_those_whose_keys_match(void **state)
+{
+    struct fixture *fixture = *state;
+
+    create(fixture, "/a");
+    expect_step(fixture, 0, OP_CREATE, "/a/b");
+    expect_step(fixture, 1, OP_SET, "/a/b");
+    expect_step(fixture, 2, OP_DELETE, "/a/b");
+    expect_step(fixture, 3, OP_CREATE, "/a/b2");
+}
+
+static void hub_refuses_who_has_not_looked_far_enough(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+
+    settle(fixture);
+    prepare(&waiter, HUB_NODE, "/a");
+    assert_int_equal(hub_add(fixture->hub, &waiter.wait, position(fixture) - 1), HUB_LATE);
+    assert_false(hub_remove(fixture->hub, &waiter.wait));
+    assert_int_equal(hub_add(fixture->hub, &waiter.wait, position(fixture)), HUB_ADDED);
+    create(fixture, "/a");
+    assert_int_equal(await_wake(&waiter), HUB_CHANGED);
+}
+
+// Nothing is read while nobody waits; the first who does must not be told of that.
+static void hub_skips_what_came_while_nobody_waited(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+
+    create(fixture, "/a");
+    change(fixture, OP_SET, "/a");
+    prepare(&waiter, HUB_NODE, "/a");
+    assert_int_equal(hub_add(fixture->hub, &waiter.wait, 0), HUB_LATE);
+    add(fixture, &waiter, HUB_NODE, "/a");
+    settle(fixture);
+    assert_int_equal(atomic_load(&waiter.wakes), 0);
+    assert_true(hub_remove(fixture->hub, &waiter.wait));
+}
+
+static void hub_keeps_deadlines(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter late, soon;
+
+    add(fixture, &late, HUB_NODE, "/a");
+    prepare(&soon, HUB_NODE, "/a");
+    soon.wait.deadline_ns = clock_monotonic_ns() + 30000000;
+    assert_int_equal(hub_add(fixture->hub, &soon.wait, position(fixture)), HUB_ADDED);
+    assert_int_equal(await_wake(&soon), HUB_DEADLINE);
+    assert_true(clock_monotonic_ns() >= soon.wait.deadline_ns);
+    assert_int_equal(atomic_load(&late.wakes), 0);
+    assert_true(hub_remove(fixture->hub, &late.wait));
+}
+
+static void hub_ends_a_wait_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+
+    add(fixture, &waiter, HUB_NODE, "/a");
+    hub_end(fixture->hub, &waiter.wait);
+    hub_end(fixture->hub, &waiter.wait);
+    assert_int_equal(await_wake(&waiter), HUB_GONE);
+    assert_int_equal(hub_add(fixture->hub, &waiter.wait, position(fixture)), HUB_ENDED);
+}
+
+static void hub_lets_nobody_wait_while_draining(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter before, lasting, after;
+
+    add(fixture, &before, HUB_NODE, "/a");
+    prepare(&lasting, HUB_TREE, "/a");
+    lasting.wait.lasting = true;
+    assert_true(hub_add_lasting(fixture->hub, &lasting.wait));
+    hub_drain(fixture->hub);
+    hub_drain(fixture->hub);
+    assert_int_equal(await_wake(&before), HUB_DRAINING);
+    assert_int_equal(await_wake(&lasting), HUB_DRAINING);
+    assert_true(hub_remove(fixture->hub, &lasting.wait));
+    prepare(&after, HUB_NODE, "/a");
+    assert_int_equal(hub_add(fixture->hub, &after.wait, position(fixture)), HUB_CLOSED);
+    assert_false(hub_add_lasting(fixture->hub, &after.wait));
+}
+
+static void hub_tells_lasting_waits_where_to_read_from(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+    uint64_t looked = 0;
+
+    create(fixture, "/a");
+    prepare(&waiter, HUB_NODE, "/a");
+    waiter.wait.lasting = true;
+    assert_true(hub_add_lasting(fixture->hub, &waiter.wait));
+    assert_true(hub_take(fixture->hub, &waiter.wait, &looked));
+    assert_int_equal(looked, 0);
+    looked = position(fixture);
+    settle(fixture);
+    uint64_t before = position(fixture);
+    assert_false(hub_take(fixture->hub, &waiter.wait, &looked));
+    assert_int_equal(looked, before); // clear so far, without reading
+    uint64_t changed = change(fixture, OP_SET, "/a");
+    change(fixture, OP_SET, "/a");
+    settle(fixture);
+    assert_int_equal(atomic_load(&waiter.wakes), 1);
+    assert_true(hub_take(fixture->hub, &waiter.wait, &looked));
+    assert_int_equal(looked, changed - 1);
+    looked = position(fixture);
+    assert_false(hub_take(fixture->hub, &waiter.wait, &looked));
+    assert_true(hub_remove(fixture->hub, &waiter.wait));
+}
+
+static void hub_finds_its_way_among_many(void **state)
+{
+    enum { MANY = 5000 };
+    struct fixture *fixture = *state;
+    struct waiter *waiters = calloc(MANY, sizeof *waiters);
+    char(*paths)[24] = calloc(MANY, sizeof *paths);
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(paths[i], sizeof paths[i], "/many%d", i);
+        add(fixture, &waiters[i], i % 2 ? HUB_TREE : HUB_NODE, paths[i]);
+    }
+    create(fixture, "/many4321");
+    assert_int_equal(await_wake(&waiters[4321]), HUB_CHANGED);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(hub_remove(fixture->hub, &waiters[i].wait), i != 4321);
+    free(paths);
+    free(waiters);
+}
+
+#define HUB_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        HUB_TEST(hub_wakes_those_whose_keys_match),
+        HUB_TEST(hub_refuses_who_has_not_looked_far_enough),
+        HUB_TEST(hub_skips_what_came_while_nobody_waited),
+        HUB_TEST(hub_keeps_deadlines),
+        HUB_TEST(hub_ends_a_wait_once),
+        HUB_TEST(hub_lets_nobody_wait_while_draining),
+        HUB_TEST(hub_tells_lasting_waits_where_to_read_from),
+        HUB_TEST(hub_finds_its_way_among_many),
+    };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
