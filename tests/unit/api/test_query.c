@@ -103,6 +103,22 @@ static void query_lists_what_there_is_when_nothing_is_near(void **state)
                    "there are: parents, version");
 }
 
+static void query_of_a_create_names_post_elsewhere(void **state)
+{
+    (void)state;
+    assert_refused("ephemeral", QUERIES_PUT, "belongs to a POST");
+    assert_refused("ttl=5s", QUERIES_PUT, "belongs to a POST");
+    assert_refused("sequential", QUERIES_DELETE, "belongs to a POST");
+}
+
+static void time_to_live_has_bounds(void **state)
+{
+    (void)state;
+    assert_refused("ttl=0ms", QUERIES_POST, "at least 1ms");
+    assert_refused("ttl=1099511627776ms", QUERIES_POST, "a duration with its unit");
+    assert_refused("ttl=999999999h", QUERIES_POST, "can be at most");
+}
+
 static void query_parameter_of_another_resource_is_unknown(void **state)
 {
     (void)state;
@@ -160,6 +176,8 @@ int main(void)
         cmocka_unit_test(query_refuses_and_says_why),
         cmocka_unit_test(query_suggests_the_near_miss),
         cmocka_unit_test(query_lists_what_there_is_when_nothing_is_near),
+        cmocka_unit_test(query_of_a_create_names_post_elsewhere),
+        cmocka_unit_test(time_to_live_has_bounds),
         cmocka_unit_test(query_parameter_of_another_resource_is_unknown),
         cmocka_unit_test(query_takes_numbers_at_their_bounds),
         cmocka_unit_test(query_decodes_the_cursor),

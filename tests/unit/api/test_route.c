@@ -37,15 +37,18 @@ static void route_finds_the_operation(void **state)
     assert_operation(METHOD_DELETE, "/v1/znodes/a/b%20c", "znode_delete", "/a/b%20c");
     assert_operation(METHOD_POST, "/v1/znodes//", "znode_post", "//");
     assert_operation(METHOD_POST, "/v1/multi", "multi_post", "");
+    assert_operation(METHOD_POST, "/v1/sessions", "sessions_post", "");
+    assert_operation(METHOD_PUT, "/v1/sessions/0x1f", "session_put", "0x1f");
     assert_operation(METHOD_GET, "/problems/no-node", "problem_get", "no-node");
 }
 
 static void route_does_not_find_what_is_not_there(void **state)
 {
     static const char *const paths[] = {
-        "",        "/v1",         "/v1/",        "/v1/znodesx", "/v1/multi/",
-        "/livez/", "/livezz",     "/problems/",  "/problems",   "/problems/a/b",
-        "*",       "/v1/watcher", "/v1/session", "/metrics",    "/V1/znodes"};
+        "",         "/v1",         "/v1/",        "/v1/znodesx",   "/v1/multi/",
+        "/livez/",  "/livezz",     "/problems/",  "/problems",     "/problems/a/b",
+        "*",        "/v1/watcher", "/v1/session", "/v1/sessions/", "/v1/sessions/0x1/a",
+        "/metrics", "/V1/znodes"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
