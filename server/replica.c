@@ -529,34 +529,6 @@ void replica_result(struct replica *replica, const struct origin *origin, struct
         answer(replica, submission, ERROR_OK, blob_ref(result));
 }
 
-static const struct entry *learn_entry(const void *context, paxos_slot slot)
-{
-    const struct entry *entries = context;
-
-    return &entries[slot - entries[0].slot];
-}
-
-void replica_make_learn(const struct replica *replica, uint16_t to, const struct entry *entries,
-                        size_t count, struct buffer *into)
-{
-    struct paxos_status status;
-    struct paxos_message message;
-
-    ASSERT(count > 0 && count <= MESSAGE_ENTRIES_MAX);
-    paxos_status(replica->paxos, &status);
-    message = (struct paxos_message){.type = MESSAGE_LEARN,
-                                     .epoch = status.epoch,
-                                     .from = replica->identity.node,
-                                     .to = to,
-                                     .boot = replica->identity.boot_count,
-                                     .ballot = status.ballot,
-                                     .slot = entries[0].slot - 1,
-                                     .hash = entries[0].prev_hash,
-                                     .entry_count = (uint32_t)count};
-    buffer_u8(into, FRAME_PAXOS);
-    paxos_message_encode(into, &message, learn_entry, entries);
-}
-
 void replica_status(const struct replica *replica, struct paxos_status *status)
 {
     paxos_status(replica->paxos, status);

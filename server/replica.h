@@ -25,7 +25,7 @@ struct replica_ports {
     // Send these bytes to a peer's replica_receive. They may be lost, repeated or overtaken.
     void (*send)(void *context, uint16_t to, const void *data, size_t length);
     // The peer needs decided entries from this slot on that the core no longer holds: feed it with
-    // replica_make_learn from the journal, or give it a checkpoint. A request that is under way may be
+    // LEARN messages from the journal, or give it a checkpoint (server/transfer.h). A request that is under way may be
     // repeated.
     void (*catch_up)(void *context, uint16_t node, paxos_slot from);
     // Something that no correct node can have caused: this node must stop at once.
@@ -103,10 +103,6 @@ void replica_read(struct replica *replica, struct replica_read *read);
 // result NULL: skipped. Thread: apply; only after the results are visible to readers.
 void replica_result(struct replica *replica, const struct origin *origin, struct blob *result);
 
-// Appends a LEARN for a peer: decided entries from the journal, consecutive, the first one's
-// predecessor having prev_hash. The bytes go to the peer's replica_receive.
-void replica_make_learn(const struct replica *replica, uint16_t to, const struct entry *entries,
-                        size_t count, struct buffer *into);
 void replica_status(const struct replica *replica, struct paxos_status *status);
 // Whether something waits that there was no room for.
 bool replica_blocked(const struct replica *replica);

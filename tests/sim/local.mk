@@ -26,4 +26,5 @@ tests_sim_sim_SOURCES = \
 	tests/sim/tables_memory.c \
 	tests/sim/workload.c tests/sim/workload.h \
 	tests/sim/world.c tests/sim/world.h
+EXTRA_DIST += tests/sim/marks.py
 tests_sim_sim_LDADD = server/libserver.a tests/lib/libdisk.a $(STORAGE_LIBS)
