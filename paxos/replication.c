@@ -122,13 +122,15 @@ static paxos_slot shared_with(const struct paxos *paxos, const struct peer *peer
 }
 
 // What the follower may keep: what it knows decided, and its whole log if it is ours, or what it shares
-// with the log that we adopted.
+// with the log that we adopted; and its vote, since what it said last may have been overtaken by it.
 static paxos_slot may_keep(const struct paxos *paxos, const struct peer *peer)
 {
     paxos_slot keep = shared_with(paxos, peer);
 
     if (keep < peer->decided)
         keep = peer->decided;
+    if (keep < peer->match)
+        keep = peer->match;
     return keep < paxos->log.last ? keep : paxos->log.last;
 }
 

@@ -94,6 +94,8 @@ MUTANTS = [
     ('learned_is_executed_before_its_promise_is_durable', 'paxos/paxos.c', E,
      'ballot_less(paxos->durable_promise, paxos->promised)', 'false'),
     ('only_voter_hands_over_to_nobody', 'paxos/replication.c', E, 'paxos->config.voter_count == 1', 'paxos->peer_count == 0'),
+    ('deposed_leader_says_that_it_leads', 'paxos/acceptor.c', S,
+     'paxos__give_way(paxos, ballot);', '(void)0;'),
     ('promise_is_forgotten_in_the_journal', 'paxos/acceptor.c', S,
      'yield_to(paxos, message, 0);\n    paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
      'yield_to(paxos, message, 0);'
@@ -113,6 +115,7 @@ BUDGETS = {
     'differences_are_overlooked': (700, 'safety'),
     'read_without_a_round': (150, 'safety'),
     'read_round_of_any_number': (500, 'safety'),
+    'read_answer_of_an_earlier_question': (200, 'safety'),
     'nothing_is_sent_again': (100, 'liveness'),
     'leader_without_a_quorum_is_happy': (400, 'liveness'),
     'candidate_never_asks_again': (150, 'safety'),

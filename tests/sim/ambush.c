@@ -40,9 +40,13 @@ static struct ambush draw(struct world *world)
 {
     struct choice_stream *choices = &world->choices;
 
-    return (struct ambush){.type = draw_type(world),
-                           .action = (uint8_t)choose(choices, AMBUSH_COUNT),
-                           .skip = choose(choices, SKIP_MAX)};
+    struct ambush ambush = {.type = draw_type(world),
+                            .action = (uint8_t)choose(choices, AMBUSH_COUNT),
+                            .skip = choose(choices, SKIP_MAX)};
+
+    if (ambush.type == MESSAGE_PREPARE && choose(choices, 2) == 1)
+        ambush.action = AMBUSH_CUT_OFF;
+    return ambush;
 }
 
 void ambush_draw(struct world *world)
@@ -95,6 +99,18 @@ static enum passage spring(struct world *world, enum ambush_action action, struc
                                                                          : PASSAGE_FREE;
 }
 
+// The receiver and some others do not hear the sender any more, but everybody else.
+static void cut_off(struct world *world, uint16_t sender, uint16_t receiver)
+{
+    for (uint16_t i = 0; i < world->swarm.nodes; i++) {
+        if (i == sender || (i != receiver && choose(&world->choices, 3) != 2))
+            continue;
+        network_cut(world, sender, i, true);
+        network_cut(world, i, sender, true);
+    }
+    faults_heal_later(world);
+}
+
 void ambush_on_spring(struct world *world, struct event *event)
 {
     struct node *sender = &world->nodes[event->b & 0xff];
@@ -132,6 +148,9 @@ void ambush_on_spring(struct world *world, struct event *event)
         break;
     case AMBUSH_ISOLATE_RECEIVER:
         faults_isolate(world, receiver->index, NOBODY);
+        break;
+    case AMBUSH_CUT_OFF:
+        cut_off(world, sender->index, receiver->index);
         break;
     case AMBUSH_HANG_SENDER:
         sender->stuck_until_ns = until_ns;

@@ -117,7 +117,6 @@ static void draw_floods(struct world *world)
     struct swarm *swarm = &world->swarm;
 
     swarm->floods = 1 + choose(&world->choices, 4);
-    swarm->segment_bytes = PAXOS_WINDOW_BYTES_MAX;
     if (choose(&world->choices, 4) != 0)
         swarm->window = PAXOS_WINDOW;
 }
@@ -182,6 +181,7 @@ static void draw_faults(struct world *world)
     struct choice_stream *choices = &world->choices;
     struct swarm *swarm = &world->swarm;
 
+    swarm->segment_bytes = PAXOS_WINDOW_BYTES_MAX / 2; // without a quorum, commands pile up
     swarm->loss = sometimes(world, 200000);
     swarm->duplicates = sometimes(world, 300000);
     swarm->late_duplicates = sometimes(world, 500000);
@@ -260,15 +260,20 @@ void faults_power(struct node *node)
     come_back(node);
 }
 
+void faults_heal_later(struct world *world)
+{
+    world_count(world, COUNT_PARTITIONS);
+    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
+                   (struct event){.kind = EVENT_HEAL, .node = NOBODY});
+}
+
 void faults_isolate(struct world *world, uint16_t who, uint16_t but)
 {
     for (uint16_t i = 0; i < world->swarm.nodes; i++) {
         if (i != but)
             cut_or_join(world, who, i, true);
     }
-    world_count(world, COUNT_PARTITIONS);
-    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
-                   (struct event){.kind = EVENT_HEAL, .node = NOBODY});
+    faults_heal_later(world);
 }
 
 static void power_all(struct world *world, uint64_t mean_ns)
@@ -379,7 +384,6 @@ static void partition(struct world *world)
     uint16_t special = (uint16_t)choose(&world->choices, count);
     uint32_t side = choose(&world->choices, 1u << count);
 
-    world_count(world, COUNT_PARTITIONS);
     world_log(world, NULL, "partition shape=%u special=n%u side=%x", shape, special + 1, side);
     for (uint16_t a = 0; a < count; a++) {
         for (uint16_t b = 0; b < count; b++) {
@@ -393,8 +397,7 @@ static void partition(struct world *world)
                 cut_or_join(world, a, b, true);
         }
     }
-    world_schedule(world, choose_delay(&world->choices, SECOND_NS),
-                   (struct event){.kind = EVENT_HEAL, .node = NOBODY});
+    faults_heal_later(world);
 }
 
 void faults_on_heal(struct world *world, struct event *event)

@@ -15,6 +15,8 @@ void faults_power(struct node *node);
 void faults_transfer(struct node *node);
 // Three times in four somebody who takes itself for the leader.
 struct node *faults_leader(struct world *world);
+// Some links were cut: they heal after a while.
+void faults_heal_later(struct world *world);
 // Cuts all links of a node but those to another (NOBODY: all), for a while.
 void faults_isolate(struct world *world, uint16_t who, uint16_t but);
 void faults_on_due(struct world *world, struct event *event);

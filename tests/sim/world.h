@@ -108,6 +108,7 @@ struct event_queue {
     A(ISOLATE_SENDER, isolate_sender)                                                              \
     A(ISOLATE_PAIR, isolate_pair)                                                                  \
     A(ISOLATE_RECEIVER, isolate_receiver)                                                          \
+    A(CUT_OFF, cut_off)                                                                            \
     A(HANG_SENDER, hang_sender)                                                                    \
     A(HANG_RECEIVER, hang_receiver)                                                                \
     A(PAUSE_SENDER, pause_sender)                                                                  \

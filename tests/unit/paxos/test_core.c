@@ -513,6 +513,60 @@ static void deposed_leader_that_learned_more_does_not_say_that_it_leads(void **s
     blob_unref(value);
 }
 
+// A leader of two voters, whose follower has accepted all up to a slot.
+static void follower_accepts(struct fixture *fixture, paxos_slot slot)
+{
+    struct paxos_message message = {.type = MESSAGE_ACCEPTED,
+                                    .epoch = 1,
+                                    .from = 2,
+                                    .to = 1,
+                                    .ballot = {1, 1},
+                                    .last = slot,
+                                    .hash = paxos_entry(fixture->paxos, slot)->hash};
+
+    persisted(fixture, fixture->output->persist_sequence);
+    step(fixture, (struct paxos_input){.type = PAXOS_MESSAGE, .message = &message});
+    assert_int_equal(fixture->output->apply_to, slot);
+    applied(fixture, slot);
+}
+
+static void refusal_older_than_the_vote_does_not_take_the_follower_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_config config = {.node = 1,
+                                  .epoch = 1,
+                                  .voters = {1, 2},
+                                  .voter_count = 2,
+                                  .retain = 1,
+                                  .heartbeat_us = 100000,
+                                  .retransmit_us = 100000};
+    struct paxos_message message = {
+        .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}};
+    struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
+
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos_new(&config);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    step(fixture, input);
+    persisted(fixture, 1);
+    message = (struct paxos_message){
+        .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}};
+    step(fixture, input);
+    follower_accepts(fixture, 1);
+    for (paxos_slot slot = 2; slot <= 4; slot++) {
+        propose(fixture, "a");
+        follower_accepts(fixture, slot);
+    }
+    propose(fixture, "b");
+    message = (struct paxos_message){
+        .type = MESSAGE_NACK, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}};
+    step(fixture, input);
+    assert_int_equal(fixture->output->lagging_count, 0);
+    assert_int_equal(fixture->output->message_count, 1);
+    assert_int_equal(fixture->output->messages[0].type, MESSAGE_ACCEPT_SYNC);
+    assert_int_equal(fixture->output->messages[0].slot, 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -538,6 +592,7 @@ int main(void)
         TEST(only_voter_beside_learners_keeps_the_leadership),
         TEST(what_is_learned_is_executed_after_its_ballot_was_promised),
         TEST(deposed_leader_that_learned_more_does_not_say_that_it_leads),
+        TEST(refusal_older_than_the_vote_does_not_take_the_follower_back),
         TEST(candidate_stops_when_something_decided_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
