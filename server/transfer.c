@@ -51,7 +51,8 @@ struct transfer {
     struct incoming incoming;
     struct checkpoint_info received; // handed to the port last, slot 0 = none
     struct ballot received_ballot;
-    uint64_t pause_until_ns; // no offer is taken before
+    uint64_t pause_until_ns; // no offer up to paused_slot is taken before
+    paxos_slot paused_slot;
     uint64_t malformed;
     struct buffer frame; // scratch
     uint8_t *range;      // scratch, TRANSFER_RANGE_BYTES
@@ -169,13 +170,15 @@ static void send_learn(struct transfer *transfer, uint16_t to, const struct entr
     transfer->ports.send(transfer->ports.context, to, transfer->frame.data, transfer->frame.length);
 }
 
+// A checkpoint that was made since the core asked may hold what was decided in a later ballot than the
+// one that the offer names.
 static enum error send_offer(struct transfer *transfer, struct outgoing *outgoing, paxos_slot from,
-                             struct ballot ballot)
+                             struct ballot ballot, paxos_slot executed)
 {
     struct transfer_frame frame = {.kind = FRAME_OFFER, .ballot = ballot, .gone = outgoing->gone};
     paxos_slot slot = transfer->ports.newest_checkpoint(transfer->ports.context);
 
-    if (slot < from) // none, or no newer than what the peer has
+    if (slot < from || slot > executed) // none, or no newer than what the peer has
         return ERROR_OK;
     enum error error = checkpoint_find(transfer->settings.disk, slot, &frame.file);
     if (error == ERROR_MISSING)
@@ -211,7 +214,7 @@ enum error transfer_lagging(struct transfer *transfer, uint16_t to, paxos_slot f
                            ? ERROR_MISSING
                            : load_entries(transfer, outgoing, from, executed, &index);
     if (error == ERROR_MISSING)
-        return send_offer(transfer, outgoing, from, ballot);
+        return send_offer(transfer, outgoing, from, ballot, executed);
     if (error != ERROR_OK)
         return error;
     send_learn(transfer, to, outgoing->entries + index, outgoing->count - index, ballot);
@@ -277,8 +280,10 @@ static void end_incoming(struct transfer *transfer)
     transfer->incoming = (struct incoming){0};
 }
 
-static void pause_offers(struct transfer *transfer)
+// Of checkpoints up to this slot: a later one may be what is needed next.
+static void pause_offers(struct transfer *transfer, paxos_slot slot)
 {
+    transfer->paused_slot = slot;
     transfer->pause_until_ns = transfer->now_ns + PAUSE_SILENCES * transfer->settings.silence_ns;
 }
 
@@ -293,13 +298,13 @@ static enum error give_back_room(struct transfer *transfer)
     enum error error = incoming->part != NULL ? checkpoint_part_drop(incoming->part) : ERROR_OK;
     incoming->part = NULL;
     end_incoming(transfer);
-    pause_offers(transfer);
+    pause_offers(transfer, UINT64_MAX);
     return error;
 }
 
 static void install(struct transfer *transfer, paxos_slot executed)
 {
-    pause_offers(transfer);
+    pause_offers(transfer, transfer->received.position.applied);
     if (transfer->received.position.applied > executed)
         transfer->ports.install(transfer->ports.context, &transfer->received,
                                 transfer->received_ballot);
@@ -338,7 +343,7 @@ static enum error finish(struct transfer *transfer, paxos_slot executed)
     if (error == ERROR_CORRUPT || error == ERROR_FOREIGN) {
         log_write(LOG_WARNING, "the checkpoint of a peer is not taken", "reason=%s",
                   log_quote(quoted, failure.text));
-        pause_offers(transfer);
+        pause_offers(transfer, UINT64_MAX);
         return ERROR_OK;
     }
     if (error != ERROR_OK)
@@ -407,7 +412,8 @@ static enum error on_offer(struct transfer *transfer, uint16_t from,
 {
     struct incoming *incoming = &transfer->incoming;
 
-    if (offer->file.slot <= executed || transfer->now_ns < transfer->pause_until_ns)
+    bool paused = transfer->now_ns < transfer->pause_until_ns;
+    if (offer->file.slot <= executed || (paused && offer->file.slot <= transfer->paused_slot))
         return ERROR_OK;
     if (incoming->part != NULL) {
         if (from != incoming->from || offer->gone != incoming->file.slot)

@@ -86,7 +86,7 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->heartbeat_us =
         choose_between(choices, 10, longest_heartbeats_ms[choose(choices, 2)]) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
-    swarm->segment_bytes = (512u << 10) << choose(choices, 2);
+    swarm->segment_bytes = (2u << 20) << choose(choices, 2);
     if (world->mode != MODE_QUIET && choose(choices, 2) == 0)
         swarm->entries_max = 1 + choose(choices, 40);
     swarm->think_ns =

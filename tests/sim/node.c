@@ -414,6 +414,11 @@ void node_on_start(struct world *world, struct event *event)
 
     if (node->up || node->halted)
         return;
+    // An older copy that is started more often than others remember runs of it cannot be recognised.
+    if (node->outcast && ++node->outcast_starts >= PAXOS_RUNS_KEPT / 2) {
+        node->halted = true;
+        return;
+    }
     if (node->run > 0)
         world_count(world, COUNT_RESTARTS);
     node_start(node);

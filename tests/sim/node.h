@@ -37,6 +37,7 @@ struct node {
     struct ballot sent_promise; // highest ballot promised in a message, over all runs
     bool damaged;               // bits of its disk were flipped, or it was exchanged
     bool outcast;               // its disk was exchanged for a blank or an older one
+    unsigned outcast_starts;    // since then
     struct shadow lost;         // what the disk before held
     struct disk *older_disk;    // a copy, NULL if there is none
     bool halted;                // refused to start
