@@ -87,6 +87,8 @@ static void draw_limits(struct world *world, size_t nodes)
         choose_between(choices, 10, longest_heartbeats_ms[choose(choices, 2)]) * 1000;
     swarm->retransmit_us = choose_between(choices, 20, 200) * 1000;
     swarm->segment_bytes = (2u << 20) << choose(choices, 2);
+    if (world->mode == MODE_QUIET)
+        swarm->segment_bytes = 16u << 20; // nobody falls so far behind that a checkpoint is needed
     if (world->mode != MODE_QUIET && choose(choices, 2) == 0)
         swarm->entries_max = 1 + choose(choices, 40);
     swarm->think_ns =
