@@ -267,6 +267,9 @@ void paxos__on_accepted(struct paxos *paxos, const struct paxos_message *message
     if (peer->next <= peer->match)
         peer->next = peer->match + 1;
     paxos__decide(paxos);
+    paxos_slot settled = peer->match < paxos->decided ? peer->match : paxos->decided;
+    if (peer->decided < settled)
+        peer->decided = settled; // or it would be taught from where it once was, for ever
     if (peer->next <= paxos->log.last)
         paxos__send_entries(paxos, peer);
     if (paxos->transferring)
