@@ -94,8 +94,6 @@ MUTANTS = [
     ('learned_is_executed_before_its_promise_is_durable', 'paxos/paxos.c', E,
      'ballot_less(paxos->durable_promise, paxos->promised)', 'false'),
     ('only_voter_hands_over_to_nobody', 'paxos/replication.c', E, 'paxos->config.voter_count == 1', 'paxos->peer_count == 0'),
-    ('deposed_leader_says_that_it_leads', 'paxos/acceptor.c', S,
-     'paxos__give_way(paxos, ballot);', '(void)0;'),
     ('promise_is_forgotten_in_the_journal', 'paxos/acceptor.c', S,
      'yield_to(paxos, message, 0);\n    paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
      'yield_to(paxos, message, 0);'
