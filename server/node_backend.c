@@ -95,6 +95,24 @@ static void status(void *context, struct node_status *out)
     node_status_fill(&facts, &loop, out);
 }
 
+static void metrics(void *context, struct buffer *text)
+{
+    struct node *node = context;
+    struct node_status now = {0};
+
+    status(context, &now);
+    struct node_metrics_sources sources = {.identity = &node->identity,
+                                           .metrics = &node->metrics,
+                                           .loop = node->loop,
+                                           .live = node->live,
+                                           .journal = node->journal,
+                                           .disk = node->disk,
+                                           .ready = now.serving,
+                                           .disk_full = now.disk_full,
+                                           .staleness_ms = staleness_ms(context)};
+    node_metrics_write(&sources, text);
+}
+
 struct api_backend node_backend(struct node *node)
 {
     return (struct api_backend){.context = node,
@@ -104,6 +122,7 @@ struct api_backend node_backend(struct node *node)
                                 .read_at_once = read_at_once,
                                 .read = read_later,
                                 .staleness_ms = staleness_ms,
+                                .metrics = metrics,
                                 .touch = touch,
                                 .in_contact = in_contact};
 }

@@ -12,6 +12,7 @@
 #include "server/journal_writer.h"
 #include "server/keeper.h"
 #include "server/node.h"
+#include "server/node_metrics.h"
 #include "server/peer_list.h"
 #include "server/sessions.h"
 #include "server/waiters.h"
@@ -36,6 +37,7 @@ struct node {
     struct sessions *sessions;
     _Atomic(struct api *) api; // NULL: not started yet
     struct waiters waiters;
+    struct node_metrics metrics;
     atomic_uint_fast64_t zxid;
     atomic_bool draining;
     atomic_bool disk_full;
@@ -54,7 +56,7 @@ struct applier_events node_applier_events(struct node *node);
 struct transfer_ports node_transfer_ports(struct node *node);
 struct network_ports node_network_ports(struct node *node);
 // The journal writer's and the keeper's; context: the node.
-void node_on_persisted(void *context, uint64_t persist_sequence);
+void node_on_persisted(void *context, uint64_t persist_sequence, uint64_t took_ns);
 void node_on_disk_full(void *context, bool full);
 
 // What the api asks of the node.
