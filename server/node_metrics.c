@@ -69,8 +69,6 @@ static void write_peers(struct buffer *text, const struct node_metrics_sources *
 {
     char labels[LABELS_MAX];
 
-    if (status->peer_count == 0)
-        return;
     exposition_family(text, "curlew_peer_connected", "gauge",
                       "Whether there is a connection to the peer.");
     for (size_t i = 0; i < status->peer_count; i++) {
