@@ -87,6 +87,7 @@ static void status(void *context, struct node_status *out)
     struct node_facts facts = {.identity = &node->identity,
                                .list = &node->list,
                                .zxid = atomic_load_explicit(&node->zxid, memory_order_acquire),
+                               .age_us = core_loop_age_us(node->loop),
                                .draining = atomic_load(&node->draining),
                                .disk_full = atomic_load(&node->disk_full),
                                .now_ns = clock_monotonic_ns()};
