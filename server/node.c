@@ -26,6 +26,7 @@
 #include "server/node_status.h"
 #include "server/recovery.h"
 #include "server/sessions.h"
+#include "server/start_status.h"
 #include "server/waiters.h"
 #include "storage/storage.h"
 
@@ -56,7 +57,9 @@ struct node {
     struct keeper *keeper;
     struct courier *courier; // NULL: a cluster of one
     struct sessions *sessions;
-    _Atomic(struct api *) api; // NULL: not started yet
+    struct api *api;     // NULL: not started yet
+    atomic_bool serving; // the start is over; until then `start` is what is told of the node
+    struct start_status start;
     struct waiters waiters;
     atomic_uint_fast64_t zxid;
     atomic_bool draining;
@@ -132,11 +135,9 @@ static void on_applied(void *context, paxos_slot slot, uint64_t zxid)
 {
     struct node *node = context;
 
-    atomic_store_explicit(&node->zxid, zxid, memory_order_release);
+    atomic_store(&node->zxid, zxid);
     waiters_advance(&node->waiters, zxid);
-    struct api *api = atomic_load_explicit(&node->api, memory_order_acquire);
-    if (api != NULL)
-        api_changed(api, zxid);
+    api_changed(node->api, zxid);
     core_loop_applied(node->loop, slot);
 }
 
@@ -380,6 +381,11 @@ static void status(void *context, struct node_status *out)
 {
     struct node *node = context;
     struct core_loop_status loop;
+
+    if (!atomic_load(&node->serving)) {
+        start_status_fill(&node->start, out);
+        return;
+    }
     struct node_facts facts = {.identity = &node->identity,
                                .list = &node->list,
                                .zxid = atomic_load_explicit(&node->zxid, memory_order_acquire),
@@ -483,7 +489,8 @@ static enum error found(struct node *node, struct failure *failure)
     struct founding_settings settings = {.disk = node->disk,
                                          .list = &node->list,
                                          .tls = tls_of(node->options),
-                                         .silence_ms = silence_ms(node->options)};
+                                         .silence_ms = silence_ms(node->options),
+                                         .start = &node->start};
 
     if (node->identity.member_count > 0)
         return genesis_check_list(&node->identity, &node->list, failure);
@@ -654,6 +661,14 @@ static enum error start_threads(struct node *node, const struct recovery_result 
     return error;
 }
 
+static void log_address(const struct node *node, const char *message)
+{
+    const char *listen = node->options->listen;
+
+    log_write(LOG_INFO, message, "address=%.*s:%u", (int)(strrchr(listen, ':') - listen), listen,
+              api_port(node->api));
+}
+
 static enum error start_api(struct node *node, struct failure *failure)
 {
     const struct options *options = node->options;
@@ -662,7 +677,6 @@ static enum error start_api(struct node *node, struct failure *failure)
                                       .allowed_origins = options->allowed_origins.values,
                                       .limits = options_api_limits(options)};
     struct api_backend backend = {.context = node,
-                                  .live = node->live,
                                   .submit = submit,
                                   .status = status,
                                   .read_at_once = read_at_once,
@@ -670,17 +684,20 @@ static enum error start_api(struct node *node, struct failure *failure)
                                   .staleness_ms = staleness_ms,
                                   .touch = touch,
                                   .in_contact = in_contact};
-    struct api *api;
 
-    enum error error = api_start(&api_options, &backend, &api, failure);
-    if (error != ERROR_OK)
-        return error;
-    atomic_store(&node->api, api);
-    api_changed(api, atomic_load(&node->zxid)); // what was applied until now
-    const char *colon = strrchr(options->listen, ':');
-    log_write(LOG_INFO, "listening", "address=%.*s:%u", (int)(colon - options->listen),
-              options->listen, api_port(api));
-    return ERROR_OK;
+    enum error error = api_start(&api_options, &backend, &node->api, failure);
+    if (error == ERROR_OK)
+        log_address(node, "the client port is open, the node is starting");
+    return error;
+}
+
+// What was applied until now is told once; from then on the apply thread does.
+static void open_api(struct node *node)
+{
+    atomic_store(&node->serving, true);
+    api_open(node->api, node->live);
+    api_changed(node->api, atomic_load(&node->zxid));
+    log_address(node, "listening");
 }
 
 enum error node_start(const struct options *options, struct node **started, struct failure *failure)
@@ -693,6 +710,10 @@ enum error node_start(const struct options *options, struct node **started, stru
     enum error error = peer_list_parse(options->peers, &node->list, failure);
     if (error == ERROR_OK)
         error = open_directory(node, failure);
+    start_status_init(&node->start, node->identity.node, &node->list);
+    start_status_say(&node->start, "the node is starting: it reads its journal");
+    if (error == ERROR_OK)
+        error = start_api(node, failure);
     if (error == ERROR_OK)
         error = found(node, failure);
     if (error == ERROR_OK)
@@ -702,7 +723,7 @@ enum error node_start(const struct options *options, struct node **started, stru
     if (error == ERROR_OK) {
         if (is_alone(node))
             core_loop_wait_serving(node->loop);
-        error = start_api(node, failure);
+        open_api(node);
     }
     if (error != ERROR_OK) {
         node_stop(node);
@@ -733,6 +754,7 @@ void node_stop(struct node *node)
     applier_stop(node->applier);
     keeper_stop(node->keeper);
     api_free(node->api);
+    start_status_deinit(&node->start);
     core_loop_free(node->loop);
     sessions_free(node->sessions);
     waiters_deinit(&node->waiters);
