@@ -5,6 +5,7 @@ server_libserver_a_SOURCES = \
 	server/applier.c server/applier.h \
 	server/core_loop.c server/core_loop.h \
 	server/courier.c server/courier.h \
+	server/directory.c server/directory.h \
 	server/fatal.c server/fatal.h \
 	server/forward.c server/forward.h \
 	server/forwarded.c server/forwarded.h \
@@ -15,7 +16,9 @@ server_libserver_a_SOURCES = \
 	server/journal_writer.c server/journal_writer.h \
 	server/keeper.c server/keeper.h \
 	server/network.c server/network.h \
-	server/node.c server/node.h \
+	server/node.c server/node.h server/node_internal.h \
+	server/node_backend.c \
+	server/node_ports.c \
 	server/node_status.c server/node_status.h \
 	server/options.c server/options.h \
 	server/peer_list.c server/peer_list.h \

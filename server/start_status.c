@@ -12,11 +12,6 @@ void start_status_init(struct start_status *start, uint16_t node, const struct p
     pthread_mutex_init(&start->lock, NULL);
 }
 
-void start_status_deinit(struct start_status *start)
-{
-    pthread_mutex_destroy(&start->lock);
-}
-
 void start_status_say(struct start_status *start, const char *format, ...)
 {
     va_list arguments;

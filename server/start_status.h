@@ -17,7 +17,6 @@ struct start_status {
 
 // The list must outlive it.
 void start_status_init(struct start_status *start, uint16_t node, const struct peer_list *list);
-void start_status_deinit(struct start_status *start);
 // What the start is busy with, as a sentence. Thread: any.
 void start_status_say(struct start_status *start, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
