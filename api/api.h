@@ -33,6 +33,8 @@ struct submission {
     void (*complete)(struct submission *submission, enum error error, struct blob *result);
 };
 
+enum { NODE_REASON_MAX = 320 };
+
 enum member_role { ROLE_STARTING, ROLE_FOLLOWER, ROLE_CANDIDATE, ROLE_LEADER, ROLE_LEARNER };
 
 struct member_status {
@@ -54,10 +56,11 @@ struct node_status {
     uint64_t zxid; // applied here
     paxos_slot decided;
     paxos_slot applied;
-    bool serving; // in quorum and caught up: /readyz is 200
+    bool serving;  // in quorum and caught up: /readyz is 200
+    bool starting; // nothing but this is known yet: before api_open
     bool draining;
-    bool disk_full;   // writes other than deletes are refused
-    char reason[160]; // why not serving, for a person; empty when serving
+    bool disk_full;               // writes other than deletes are refused
+    char reason[NODE_REASON_MAX]; // why not serving, for a person; empty when serving
     size_t member_count;
     struct member_status members[PAXOS_VOTERS_MAX];
 };
@@ -74,10 +77,9 @@ struct read_wait {
     void (*complete)(struct read_wait *wait, enum error error);
 };
 
-// The port to the server. Thread: any.
+// The port to the server. Thread: any. Before api_open only status is called.
 struct api_backend {
     void *context;
-    struct live *live; // what reads look at
     // Takes the submission until it is completed. It may complete before this returns.
     void (*submit)(void *context, struct submission *submission);
     void (*status)(void *context, struct node_status *status);
@@ -131,14 +133,19 @@ struct api_options {
 
 struct api;
 
-// Starts listening and serving. The backend must outlive the api. Errors: IO or USAGE with a
-// sentence that names the address.
+// Starts listening and answers what concerns the node itself (/livez, /readyz, /v1/cluster, ...). What
+// needs the state is answered 503 `starting` until api_open. The backend must outlive the api. Errors: IO
+// or USAGE with a sentence that names the address.
 enum error api_start(const struct api_options *options, const struct api_backend *backend,
                      struct api **api, struct failure *failure);
+// Serves everything from now on. `live` is what reads look at and must outlive the api; the status must
+// tell cluster and zxid. Once.
+void api_open(struct api *api, struct live *live);
 // The port that was bound.
 uint16_t api_port(const struct api *api);
 // The live state is visible up to this zxid: to be called after every commit that changed something.
-// Cheap while nobody waits for changes. Thread: any, until api_free.
+// Cheap while nobody waits for changes, and ignored before api_open, after which it must be called once.
+// Thread: any, until api_free.
 void api_changed(struct api *api, uint64_t zxid);
 // New requests get Connection: close; long polls and streams end. Returns at once.
 void api_drain(struct api *api);

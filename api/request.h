@@ -21,12 +21,15 @@ enum { REQUEST_ID_MAX = 32, CURLEW_STAT_MAX = 384, STATUS_NONE = 0 };
 
 struct request;
 
-// What all requests of an api share. Immutable once the api runs, but for the atomics.
+// What all requests of an api share. Immutable once the api runs, but for the atomics and what is set
+// before `open`.
 struct service {
     struct api_backend backend;
     struct api_limits limits;
     struct guard_rules rules;
-    struct hub *hub;
+    atomic_bool open;        // what needs the state is served, and there are:
+    struct live *live;       // what reads look at
+    struct hub *hub;         // NULL before
     uint32_t cluster_tag;    // of ids of events
     char node[8];            // this node's number, for X-Node
     char request_prefix[12]; // of X-Request-Id; random, so that restarts differ

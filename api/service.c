@@ -71,6 +71,8 @@ static enum error readiness(const struct request *request, const struct node_sta
         return ERROR_DRAINING;
     if (status->serving)
         return ERROR_OK;
+    if (status->starting)
+        return ERROR_STARTING;
     return status->leader == 0 ? ERROR_NO_LEADER : ERROR_STARTING;
 }
 

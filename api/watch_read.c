@@ -170,7 +170,7 @@ static enum stream_step follow(struct watch *watch, struct view *view)
 
 enum stream_step watch_follow(struct watch *watch)
 {
-    struct live *live = watch->service->backend.live;
+    struct live *live = watch->service->live;
     struct live_view view;
 
     if (!watch->behind && !hub_take(watch->service->hub, &watch->wait, &watch->position))
@@ -273,7 +273,7 @@ static enum stream_step snapshot(struct watch *watch, struct view *view)
 
 enum stream_step watch_snapshot(struct watch *watch)
 {
-    struct live *live = watch->service->backend.live;
+    struct live *live = watch->service->live;
     struct live_view view;
 
     enum error error = live_acquire(live, &view);

@@ -11,6 +11,7 @@ server_libserver_a_SOURCES = \
 	server/forwarded.c server/forwarded.h \
 	server/founding.c server/founding.h \
 	server/genesis.c server/genesis.h \
+	server/health.c server/health.h \
 	server/installer.c server/installer.h \
 	server/journal_writer.c server/journal_writer.h \
 	server/keeper.c server/keeper.h \
@@ -32,6 +33,7 @@ server_libserver_a_SOURCES = \
 	server/session_clock.c server/session_clock.h \
 	server/session_keeper.c server/session_keeper.h \
 	server/sessions.c server/sessions.h \
+	server/start_status.c server/start_status.h \
 	server/touch_frame.c server/touch_frame.h \
 	server/transfer.c server/transfer.h \
 	server/transfer_frame.c server/transfer_frame.h \

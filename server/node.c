@@ -51,7 +51,8 @@ static enum error found(struct node *node, struct failure *failure)
     struct founding_settings settings = {.disk = node->disk,
                                          .list = &node->list,
                                          .tls = tls_of(node->options),
-                                         .silence_ms = silence_ms(node->options)};
+                                         .silence_ms = silence_ms(node->options),
+                                         .start = &node->start};
 
     if (node->identity.member_count > 0)
         return genesis_check_list(&node->identity, &node->list, failure);
@@ -199,6 +200,14 @@ static enum error start_threads(struct node *node, const struct recovery_result 
     return error;
 }
 
+static void log_address(const struct node *node, const char *message)
+{
+    const char *listen = node->options->listen;
+
+    log_write(LOG_INFO, message, "address=%.*s:%u", (int)(strrchr(listen, ':') - listen), listen,
+              api_port(node->api));
+}
+
 static enum error start_api(struct node *node, struct failure *failure)
 {
     const struct options *options = node->options;
@@ -207,17 +216,22 @@ static enum error start_api(struct node *node, struct failure *failure)
                                       .allowed_origins = options->allowed_origins.values,
                                       .limits = options_api_limits(options)};
     struct api_backend backend = node_backend(node);
-    struct api *api;
 
-    enum error error = api_start(&api_options, &backend, &api, failure);
-    if (error != ERROR_OK)
-        return error;
-    atomic_store(&node->api, api);
-    api_changed(api, atomic_load(&node->zxid)); // what was applied until now
-    const char *colon = strrchr(options->listen, ':');
-    log_write(LOG_INFO, "listening", "address=%.*s:%u", (int)(colon - options->listen),
-              options->listen, api_port(api));
-    return ERROR_OK;
+    start_status_init(&node->start, node->identity.node, &node->list);
+    start_status_say(&node->start, "the node is starting: it reads its journal");
+    enum error error = api_start(&api_options, &backend, &node->api, failure);
+    if (error == ERROR_OK)
+        log_address(node, "the client port is open, the node is starting");
+    return error;
+}
+
+// What was applied until now is told once; from then on the apply thread does.
+static void open_api(struct node *node)
+{
+    atomic_store(&node->serving, true);
+    api_open(node->api, node->live);
+    api_changed(node->api, atomic_load(&node->zxid));
+    log_address(node, "listening");
 }
 
 enum error node_start(const struct options *options, struct node **started, struct failure *failure)
@@ -233,6 +247,8 @@ enum error node_start(const struct options *options, struct node **started, stru
     if (error == ERROR_OK)
         error = directory_open(&owner, &node->disk, &node->identity, failure);
     if (error == ERROR_OK)
+        error = start_api(node, failure);
+    if (error == ERROR_OK)
         error = found(node, failure);
     if (error == ERROR_OK)
         error = recover(node, &recovered, failure);
@@ -241,7 +257,7 @@ enum error node_start(const struct options *options, struct node **started, stru
     if (error == ERROR_OK) {
         if (node_is_alone(node))
             core_loop_wait_serving(node->loop);
-        error = start_api(node, failure);
+        open_api(node);
     }
     if (error != ERROR_OK) {
         node_stop(node);

@@ -84,6 +84,11 @@ static void status(void *context, struct node_status *out)
 {
     struct node *node = context;
     struct core_loop_status loop;
+
+    if (!atomic_load(&node->serving)) {
+        start_status_fill(&node->start, out);
+        return;
+    }
     struct node_facts facts = {.identity = &node->identity,
                                .list = &node->list,
                                .zxid = atomic_load_explicit(&node->zxid, memory_order_acquire),
@@ -117,7 +122,6 @@ static void metrics(void *context, struct buffer *text)
 struct api_backend node_backend(struct node *node)
 {
     return (struct api_backend){.context = node,
-                                .live = node->live,
                                 .submit = submit,
                                 .status = status,
                                 .read_at_once = read_at_once,

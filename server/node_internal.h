@@ -15,6 +15,7 @@
 #include "server/node_metrics.h"
 #include "server/peer_list.h"
 #include "server/sessions.h"
+#include "server/start_status.h"
 #include "server/waiters.h"
 
 struct node {
@@ -35,7 +36,9 @@ struct node {
     struct keeper *keeper;
     struct courier *courier; // NULL: a cluster of one
     struct sessions *sessions;
-    _Atomic(struct api *) api; // NULL: not started yet
+    struct api *api;     // NULL: not started yet
+    atomic_bool serving; // the start is over; until then `start` is what is told of the node
+    struct start_status start;
     struct waiters waiters;
     struct node_metrics metrics;
     atomic_uint_fast64_t zxid;

@@ -98,11 +98,9 @@ static void on_applied(void *context, paxos_slot slot, uint64_t zxid)
 {
     struct node *node = context;
 
-    atomic_store_explicit(&node->zxid, zxid, memory_order_release);
+    atomic_store(&node->zxid, zxid);
     waiters_advance(&node->waiters, zxid);
-    struct api *api = atomic_load_explicit(&node->api, memory_order_acquire);
-    if (api != NULL)
-        api_changed(api, zxid);
+    api_changed(node->api, zxid);
     core_loop_applied(node->loop, slot);
 }
 

@@ -90,6 +90,22 @@ def test_a_wrong_value_in_the_environment_is_refused(tmp_path):
     assert result.returncode != 0 and 'CURLEW_MAX_BODY_BYTES' in result.stderr
 
 
+def test_an_empty_variable_is_none(start):
+    daemon = start(environ={'CURLEW_MAX_BODY_BYTES': '', 'CURLEW_ID': '', 'CURLEW_PEERS': ''})
+    expect(Client(daemon.port).put('/a', b'x' * 3000), 201)
+
+
+def test_who_gave_which_option_is_logged(start):
+    daemon = start('--wait-max', '7s', '--wait-max=8s',
+                   environ={'CURLEW_ID': '5', 'CURLEW_WAIT_MAX': '9s', 'CURLEW_PEER': 'a,b', 'CURLEW_LONG': '1',
+                            'CURLEW_PORT': 'tcp://10.0.0.1:2180', 'CURLEW_SERVICE_HOST': '10.0.0.1'})
+    log = daemon.log()
+    assert 'msg="option" name=--id value="5" from=CURLEW_ID\n' in log
+    assert 'msg="option" name=--wait-max value="8s" from=command-line\n' in log
+    assert 'name=--wait-default' not in log
+    assert re.findall('variable="(\\w+)" nearest=(\\w+)', log) == [('CURLEW_PEER', 'CURLEW_PEERS')]
+
+
 def test_a_second_process_on_a_directory_is_refused(start):
     daemon = start()
     result = run('--data-dir', daemon.directory, '--listen', '127.0.0.1:0')
