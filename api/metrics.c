@@ -100,9 +100,10 @@ static void write_failures(struct buffer *text, const struct api_metrics *metric
 
 static void write_watchers(struct buffer *text, struct service *service)
 {
-    struct hub_counts counts;
+    struct hub_counts counts = {0};
 
-    hub_count(service->hub, &counts);
+    if (atomic_load(&service->open))
+        hub_count(service->hub, &counts);
     exposition_family(text, "curlew_watchers", "gauge", "Who waits for changes on this node.");
     exposition_number(text, "curlew_watchers", "kind=\"stream\"", counts.streams);
     exposition_number(text, "curlew_watchers", "kind=\"long_poll\"", counts.waits - counts.streams);

@@ -109,13 +109,17 @@ static void metrics(void *context, struct buffer *text)
     status(context, &now);
     struct node_metrics_sources sources = {.identity = &node->identity,
                                            .metrics = &node->metrics,
-                                           .loop = node->loop,
-                                           .live = node->live,
-                                           .journal = node->journal,
-                                           .disk = node->disk,
                                            .ready = now.serving,
                                            .disk_full = now.disk_full,
-                                           .staleness_ms = staleness_ms(context)};
+                                           .staleness_ms = UINT64_MAX};
+
+    if (atomic_load(&node->serving)) {
+        sources.loop = node->loop;
+        sources.live = node->live;
+        sources.journal = node->journal;
+        sources.disk = node->disk;
+        sources.staleness_ms = staleness_ms(context);
+    }
     node_metrics_write(&sources, text);
 }
 
