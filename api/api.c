@@ -90,6 +90,11 @@ void api_changed(struct api *api, uint64_t zxid)
     hub_changed(api->service.hub, zxid);
 }
 
+void api_session_changed(struct api *api, uint64_t session)
+{
+    hub_session_changed(api->service.hub, session);
+}
+
 void api_stop(struct api *api)
 {
     if (api == NULL)

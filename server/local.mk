@@ -5,6 +5,7 @@ server_libserver_a_SOURCES = \
 	server/applier.c server/applier.h \
 	server/core_loop.c server/core_loop.h \
 	server/courier.c server/courier.h \
+	server/departures.c server/departures.h \
 	server/fatal.c server/fatal.h \
 	server/forward.c server/forward.h \
 	server/forwarded.c server/forwarded.h \

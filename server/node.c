@@ -145,6 +145,9 @@ static void on_sessions(void *context, const struct state *state)
     struct node *node = context;
 
     sessions_changed(node->sessions, state);
+    struct api *api = atomic_load_explicit(&node->api, memory_order_acquire);
+    for (size_t i = 0; api != NULL && i < state_changed_sessions(state); i++)
+        api_session_changed(api, state_changed_session(state, i));
 }
 
 static struct state *load_checkpoint(void *context, paxos_slot slot)
@@ -170,6 +173,9 @@ static void on_installed(void *context)
         fatal_exit("the installed state could not be read", ERROR_IO);
     live_release(node->live, &live);
     sessions_installed(node->sessions);
+    struct api *api = atomic_load_explicit(&node->api, memory_order_acquire);
+    if (api != NULL)
+        api_session_changed(api, 0);
     replica_installed(node->replica, next);
     keeper_installed(node->keeper, &node->installed);
     log_write(LOG_INFO, "a checkpoint of another node was installed",
@@ -357,6 +363,21 @@ static bool touch(void *context, uint64_t session, const uint8_t *proof)
     struct node *node = context;
 
     return sessions_touch(node->sessions, session, proof);
+}
+
+static void name_stream(void *context, struct session_binding *binding)
+{
+    struct node *node = context;
+
+    sessions_name_stream(node->sessions, binding);
+}
+
+static void depart(void *context, uint64_t session, const struct session_binding *binding,
+                   uint32_t grace_ms)
+{
+    struct node *node = context;
+
+    sessions_depart(node->sessions, session, binding, grace_ms);
 }
 
 static uint64_t staleness_ms(void *context)
@@ -633,8 +654,11 @@ static enum error start_threads(struct node *node, const struct recovery_result 
                                          .after_tick = after_tick,
                                          .turn = on_turn,
                                          .describe = describe};
-    struct sessions_settings sessions_settings = {
-        .alone = node->list.count <= 1, .contact_ns = silence_ms(node->options) * 1000000};
+    struct sessions_settings sessions_settings = {.node = node->identity.node,
+                                                  .boot = node->identity.boot_count,
+                                                  .alone = node->list.count <= 1,
+                                                  .contact_ns =
+                                                      silence_ms(node->options) * 1000000};
     struct core_loop_settings loop_settings = {.identity = &node->identity,
                                                .stall_ns = node->options->heartbeat_ms *
                                                            STALL_HEARTBEATS * 1000000};
@@ -669,6 +693,8 @@ static enum error start_api(struct node *node, struct failure *failure)
                                   .read = read_later,
                                   .staleness_ms = staleness_ms,
                                   .touch = touch,
+                                  .name_stream = name_stream,
+                                  .depart = depart,
                                   .in_contact = in_contact};
     struct api *api;
 

@@ -55,3 +55,8 @@ check_PROGRAMS += tests/unit/server/test_report
 tests_unit_server_test_report_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_report_SOURCES = tests/unit/server/test_report.c
 tests_unit_server_test_report_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_departures
+tests_unit_server_test_departures_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_departures_SOURCES = tests/unit/server/test_departures.c
+tests_unit_server_test_departures_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
