@@ -45,6 +45,10 @@ struct service {
     void (*unpark_later)(struct request *request);
     // For streams: the connection is no longer parked. (Others are told by finish.)
     void (*leave_park)(struct request *request);
+    // How long what was sent may stay unacknowledged before the connection is given up.
+    void (*set_patience)(struct request *request, uint32_t milliseconds);
+    // Whether the client's host has acknowledged all that was sent.
+    bool (*all_received)(struct request *request);
 };
 
 struct reply {

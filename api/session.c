@@ -2,7 +2,7 @@
 // Sessions as resources. Opening and closing are changes; a renewal is a read that the leader has to
 // hear of first. What a session owns is told to its holder alone; read_begin sees to that the credential
 // is right.
-#include "storage/session.h"
+#include "api/session.h"
 
 #include <string.h>
 
@@ -14,6 +14,7 @@
 #include "api/reply.h"
 #include "api/result.h"
 #include "api/submit.h"
+#include "storage/session.h"
 
 enum { ITEMS_DEFAULT = 1000 };
 
@@ -156,8 +157,7 @@ void sessions_post(struct request *request)
 
 // ---- One session, by its holder ------------------------------------------------------------------
 
-// Whether the credential that was given names the session of the path; else the reply is a problem.
-static bool is_holder(struct request *request)
+bool session_is_holder(struct request *request)
 {
     struct problem problem = {0};
     uint64_t id;
@@ -248,7 +248,7 @@ static void reply_session(struct request *request, bool with_owned)
 
 void session_get(struct request *request)
 {
-    if (is_holder(request))
+    if (session_is_holder(request))
         reply_session(request, true);
 }
 
@@ -256,7 +256,7 @@ void session_get(struct request *request)
 // know the session yet, a barrier comes first.
 void session_put(struct request *request)
 {
-    if (!is_holder(request))
+    if (!session_is_holder(request))
         return;
     if (!request->read_waited) {
         read_renewed(request, request->session_known ? request->session.id : 0);
@@ -284,7 +284,7 @@ void session_delete(struct request *request)
     struct op op = {.type = OP_SESSION_CLOSE, .session.id = request->session.id};
     struct problem problem = {0};
 
-    if (!is_holder(request))
+    if (!session_is_holder(request))
         return;
     if (precondition_refuse(&request->headers, &problem) != ERROR_OK)
         reply_problem(request, &problem);

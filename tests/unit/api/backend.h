@@ -22,6 +22,8 @@ struct backend {
     size_t held;
     bool stopping;
     uint64_t sequence;
+    uint64_t streams;  // of sessions, so far
+    uint64_t departed; // the last stream whose client left
 };
 
 void backend_start(struct backend *backend);
@@ -30,3 +32,5 @@ void backend_stop(struct backend *backend);
 void backend_hold(struct backend *backend, bool holding);
 // Waits until a submission is being held.
 void backend_await_held(struct backend *backend);
+// Waits until the client of this stream has left.
+void backend_await_departed(struct backend *backend, uint64_t stream);
