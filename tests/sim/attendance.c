@@ -20,13 +20,10 @@
 // As server/node.c: since a quorum followed, after which a leader's clock stands still.
 enum { CONTACT_HEARTBEATS = 10, CONTACT_LEAST_MS = 1000 };
 
-// An end that is under way has touches ignored, and is proposed again when it fails.
-#define ENDING_NS (2 * SECOND_NS)
-
 // What was heard of one session, in time that the node ran.
 struct heard {
     uint64_t at_ns;
-    uint64_t ended_ns; // when its end was proposed; 0: it was not
+    bool ended; // its end was proposed: from then on what is heard waits for what comes of that
 };
 
 struct attendance {
@@ -123,10 +120,10 @@ static void check_silence(struct node *node, uint64_t id)
     follow(node);
     struct heard *heard = heard_of(node, id);
     uint64_t since_ns = node->attendance->leads_ns;
-    bool again = heard->ended_ns != 0 && now_ns - heard->ended_ns < ENDING_NS;
+    bool again = heard->ended;
     if (heard->at_ns > since_ns)
         since_ns = heard->at_ns;
-    heard->ended_ns = now_ns;
+    heard->ended = true;
     if (!again && session_of(node, id, &info) == ERROR_OK &&
         now_ns - since_ns < (uint64_t)info.timeout_ms * MILLISECOND_NS)
         world_fail(node->world, SIM_CORRECTNESS, "silence",
