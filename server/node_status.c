@@ -86,8 +86,7 @@ static void fill_members(const struct node_facts *facts, const struct core_loop_
         const struct peer_entry *entry = peer_list_find(facts->list, node);
         *member = (struct member_status){.id = node};
         if (entry != NULL)
-            snprintf(member->peer, sizeof member->peer, "%s:%u", entry->host,
-                     (unsigned)entry->port);
+            peer_entry_text(entry, member->peer);
         if (node == identity->node)
             fill_self(facts, loop, member);
         else
