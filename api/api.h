@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/blob.h"
+#include "base/bytes.h"
 #include "base/failure.h"
 #include "base/fifo.h"
 #include "storage/live.h"
@@ -22,7 +23,10 @@ struct submission {
     struct blob *command;  // encoded (storage/command.h); the submission's reference
     uint64_t deadline_ns;  // clock_monotonic_ns by which it must be answered
     bool shrinks;          // only deletes: admitted while the disk is nearly full
-    uint64_t received_ns;  // clock_monotonic_ns when the request was complete
+    // clock_monotonic_ns when it got so far; 0: it did not, or that is not known here.
+    uint64_t received_ns;  // the request was complete
+    uint64_t proposed_ns;  // the backend's: it was proposed, or sent to the leader
+    uint64_t committed_ns; // the backend's: it was decided and durable here
     // Called from any thread, once, after submit returned or before. error is OK with an encoded
     // result (one reference passes over), or why there is none (NO_LEADER, OUTCOME_UNKNOWN,
     // DISK_FULL, OVERLOADED, DRAINING, ...) with NULL.
@@ -87,6 +91,8 @@ struct api_backend {
     uint64_t (*staleness_ms)(void *context);
     // Whether this node heard from a quorum lately, so that silence means that nothing happens.
     bool (*in_contact)(void *context);
+    // Appends the node's metrics (base/exposition.h).
+    void (*metrics)(void *context, struct buffer *text);
     // A session was heard of, which lives on if the proof (SESSION_PROOF_BYTES) is its own; best effort.
     // Returns whether this node knows the session and the proof is right.
     bool (*touch)(void *context, uint64_t session, const uint8_t *proof);
@@ -113,6 +119,7 @@ struct api_limits {
     uint64_t wait_max_ms;        // bound of Prefer: wait
     uint64_t key_retention_ms;   // Idempotency-Key outcomes
     uint32_t key_capacity;       // ... and how many
+    uint64_t slow_request_ms;    // one that takes longer is logged; 0: never
 };
 
 struct api_options {

@@ -51,6 +51,7 @@ static void complete(struct read_wait *wait, enum error error)
 {
     struct request *request = CONTAINER_OF(wait, struct request, read);
 
+    request->timing.completed_ns = clock_monotonic_ns();
     request->outcome = error;
     request->service->unpark(request);
 }

@@ -43,6 +43,7 @@ void root_get(struct request *request)
     write_member(&json, "cluster", "/v1/cluster");
     write_member(&json, "live", "/livez");
     write_member(&json, "ready", "/readyz?verbose");
+    write_member(&json, "metrics", "/metrics");
     write_member(&json, "contract", "/openapi.yaml");
     json_close(&json, '}');
     json_close(&json, '}');

@@ -18,6 +18,7 @@ server_libserver_a_SOURCES = \
 	server/network.c server/network.h \
 	server/node.c server/node.h server/node_internal.h \
 	server/node_backend.c \
+	server/node_metrics.c server/node_metrics.h \
 	server/node_ports.c \
 	server/node_status.c server/node_status.h \
 	server/options.c server/options.h \

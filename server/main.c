@@ -127,10 +127,13 @@ static int run(struct options *options)
     struct failure failure = {0};
     struct node *node = NULL;
     enum log_level level;
+    enum log_format format;
 
     if (log_parse_level(options->log_level, &level))
         log_set_level(level);
     shorten_resolver_timeout();
+    if (log_parse_format(options->log_format, &format))
+        log_set_format(format);
     signals_start(&signals);
     log_write(LOG_INFO, "starting", "version=%s pid=%d", PACKAGE_VERSION, getpid());
     options_log(options);

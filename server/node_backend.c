@@ -92,12 +92,35 @@ static void status(void *context, struct node_status *out)
     struct node_facts facts = {.identity = &node->identity,
                                .list = &node->list,
                                .zxid = atomic_load_explicit(&node->zxid, memory_order_acquire),
+                               .age_us = core_loop_age_us(node->loop),
                                .draining = atomic_load(&node->draining),
                                .disk_full = atomic_load(&node->disk_full),
                                .now_ns = clock_monotonic_ns()};
 
     core_loop_status(node->loop, &loop);
     node_status_fill(&facts, &loop, out);
+}
+
+static void metrics(void *context, struct buffer *text)
+{
+    struct node *node = context;
+    struct node_status now = {0};
+
+    status(context, &now);
+    struct node_metrics_sources sources = {.identity = &node->identity,
+                                           .metrics = &node->metrics,
+                                           .ready = now.serving,
+                                           .disk_full = now.disk_full,
+                                           .staleness_ms = UINT64_MAX};
+
+    if (atomic_load(&node->serving)) {
+        sources.loop = node->loop;
+        sources.live = node->live;
+        sources.journal = node->journal;
+        sources.disk = node->disk;
+        sources.staleness_ms = staleness_ms(context);
+    }
+    node_metrics_write(&sources, text);
 }
 
 struct api_backend node_backend(struct node *node)
@@ -108,6 +131,7 @@ struct api_backend node_backend(struct node *node)
                                 .read_at_once = read_at_once,
                                 .read = read_later,
                                 .staleness_ms = staleness_ms,
+                                .metrics = metrics,
                                 .touch = touch,
                                 .in_contact = in_contact};
 }

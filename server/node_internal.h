@@ -12,6 +12,7 @@
 #include "server/journal_writer.h"
 #include "server/keeper.h"
 #include "server/node.h"
+#include "server/node_metrics.h"
 #include "server/peer_list.h"
 #include "server/sessions.h"
 #include "server/start_status.h"
@@ -39,6 +40,7 @@ struct node {
     atomic_bool serving; // the start is over; until then `start` is what is told of the node
     struct start_status start;
     struct waiters waiters;
+    struct node_metrics metrics;
     atomic_uint_fast64_t zxid;
     atomic_bool draining;
     atomic_bool disk_full;
@@ -57,7 +59,7 @@ struct applier_events node_applier_events(struct node *node);
 struct transfer_ports node_transfer_ports(struct node *node);
 struct network_ports node_network_ports(struct node *node);
 // The journal writer's and the keeper's; context: the node.
-void node_on_persisted(void *context, uint64_t persist_sequence);
+void node_on_persisted(void *context, uint64_t persist_sequence, uint64_t took_ns);
 void node_on_disk_full(void *context, bool full);
 
 // What the api asks of the node.

@@ -71,18 +71,27 @@ struct replica_ports node_replica_ports(struct node *node)
 
 // ---- Ports of the threads ----------------------------------------------------------------------
 
-void node_on_persisted(void *context, uint64_t persist_sequence)
+void node_on_persisted(void *context, uint64_t persist_sequence, uint64_t took_ns)
 {
     struct node *node = context;
 
+    histogram_observe(&node->metrics.flush, took_ns);
     core_loop_persisted(node->loop, persist_sequence);
 }
 
-static void on_result(void *context, const struct origin *origin, struct blob *result)
+static void on_result(void *context, const struct origin *origin, struct blob *result,
+                      uint64_t committed_ns)
 {
     struct node *node = context;
 
-    replica_result(node->replica, origin, result);
+    replica_result(node->replica, origin, result, committed_ns);
+}
+
+static void on_took(void *context, uint64_t duration_ns)
+{
+    struct node *node = context;
+
+    histogram_observe(&node->metrics.apply, duration_ns);
 }
 
 static void on_applied(void *context, paxos_slot slot, uint64_t zxid)
@@ -144,6 +153,7 @@ struct applier_events node_applier_events(struct node *node)
 {
     return (struct applier_events){.context = node,
                                    .result = on_result,
+                                   .took = on_took,
                                    .sessions = on_sessions,
                                    .load = load_checkpoint,
                                    .installed = on_installed,
@@ -284,11 +294,27 @@ static void describe(void *context, struct report *report)
     report->disk_full = atomic_load(&node->disk_full);
 }
 
+static void on_round_trip(void *context, size_t peer, uint64_t duration_ns)
+{
+    struct node *node = context;
+
+    histogram_observe(&node->metrics.round_trip[peer], duration_ns);
+}
+
+static void on_elected(void *context)
+{
+    struct node *node = context;
+
+    counter_add(&node->metrics.elections, 1);
+}
+
 struct core_loop_ports node_loop_ports(struct node *node)
 {
     return (struct core_loop_ports){.context = node,
                                     .tick = on_tick,
                                     .after_tick = after_tick,
                                     .turn = on_turn,
-                                    .describe = describe};
+                                    .describe = describe,
+                                    .round_trip = on_round_trip,
+                                    .elected = on_elected};
 }

@@ -112,6 +112,9 @@ static const struct option_row rows[] = {
         "how long the outcome of an Idempotency-Key is kept"),
     ROW("key-capacity", OPTION_COUNT, key_capacity, "1000000", 1, 100000000, "N",
         "kept Idempotency-Key outcomes; above: 429"),
+    ROW("slow-request", OPTION_DURATION, slow_request_ms, "500ms", 0, 3600000, "TIME",
+        "a request that takes longer is logged with its phases; 0ms: none is"),
+    ROW("log-format", OPTION_TEXT, log_format, "logfmt", 0, 0, "FORMAT", "logfmt or json"),
     ROW("log-level", OPTION_TEXT, log_level, "info", 0, 0, "LEVEL",
         "debug, info, warning or error"),
     ROW("help", OPTION_FLAG, help, NULL, 0, 0, NULL, "print this and exit"),
@@ -390,6 +393,7 @@ static enum error check_tls(const struct options *options, struct failure *failu
 enum error options_parse(int argc, char **argv, struct options *options, struct failure *failure)
 {
     enum log_level level;
+    enum log_format format;
     struct peer_list list;
     int taken;
 
@@ -403,6 +407,10 @@ enum error options_parse(int argc, char **argv, struct options *options, struct 
         error = failure_set(failure, ERROR_USAGE,
                             "--log-level is \"%s\"; it must be debug, info, warning or error",
                             options->log_level);
+    if (error == ERROR_OK && !log_parse_format(options->log_format, &format))
+        error =
+            failure_set(failure, ERROR_USAGE, "--log-format is \"%s\"; it must be logfmt or json",
+                        options->log_format);
     if (error == ERROR_OK)
         error = check_tls(options, failure);
     return error == ERROR_OK ? peer_list_parse(options->peers, &list, failure) : error;
@@ -536,5 +544,6 @@ struct api_limits options_api_limits(const struct options *options)
         .wait_max_ms = options->wait_max_ms,
         .key_retention_ms = options->key_retention_ms,
         .key_capacity = (uint32_t)options->key_capacity,
+        .slow_request_ms = options->slow_request_ms,
     };
 }

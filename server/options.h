@@ -59,6 +59,8 @@ struct options {
     uint64_t wait_max_ms;
     uint64_t key_retention_ms;
     uint64_t key_capacity;
+    uint64_t slow_request_ms;
+    const char *log_format;
     const char *log_level;
     bool help;
     bool version;

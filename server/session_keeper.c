@@ -261,12 +261,25 @@ static void ask_leader(struct session_keeper *keeper, const struct paxos_status 
 
 // ---- The end of silent sessions ------------------------------------------------------------------
 
+static bool has_effect(const struct blob *encoded)
+{
+    struct result result;
+    struct op_result op;
+
+    if (result_decode(encoded->data, encoded->length, &result) != ERROR_OK || result.op_count == 0)
+        return false;
+    result_next_op(&result, &op);
+    return op.error == ERROR_OK && (op.flags & RESULT_NO_EFFECT) == 0;
+}
+
 static void ending_answered(struct submission *submission, enum error error, struct blob *result)
 {
     struct ending *ending = CONTAINER_OF(submission, struct ending, submission);
     struct session_keeper *keeper = ending->keeper;
 
-    (void)error; // what did not come about is due again after another timeout
+    // What did not come about is due again after another timeout.
+    if (error == ERROR_OK && keeper->ports.expired != NULL && has_effect(result))
+        keeper->ports.expired(keeper->ports.context);
     blob_unref(result);
     pthread_mutex_lock(&keeper->lock);
     fifo_push(&keeper->ended, &ending->link);

@@ -13,6 +13,7 @@
 struct sessions {
     struct core_loop *loop;
     struct live *live;
+    struct counter *expirations;
     struct session_keeper *keeper;
     struct reaper *reaper;
 };
@@ -54,6 +55,13 @@ static void wake(void *context)
     core_loop_wake(sessions->loop);
 }
 
+static void expired(void *context)
+{
+    struct sessions *sessions = context;
+
+    counter_add(sessions->expirations, 1);
+}
+
 static bool leads(void *context)
 {
     struct sessions *sessions = context;
@@ -80,12 +88,14 @@ struct sessions *sessions_start(struct core_loop *loop, struct live *live,
                                          .send = send_frame,
                                          .submit = submit,
                                          .barrier = barrier,
-                                         .wake = wake};
+                                         .wake = wake,
+                                         .expired = expired};
     struct reaper_ports reaper = {
         .context = sessions, .live = live, .leads = leads, .submit = submit};
 
     sessions->loop = loop;
     sessions->live = live;
+    sessions->expirations = settings->expirations;
     sessions->keeper = session_keeper_new(&keeper, &ports);
     require(session_keeper_load(sessions->keeper, live));
     sessions->reaper = reaper_start(&reaper);

@@ -2,14 +2,16 @@
 // All that runs for sessions in a node, plugged into its loop and its state: the keeper and the reaper.
 #pragma once
 
+#include "base/metrics.h"
 #include "server/core_loop.h"
 #include "storage/live.h"
 
 struct sessions;
 
 struct sessions_settings {
-    bool alone;          // a cluster of one
-    uint64_t contact_ns; // since a quorum followed, after which nothing expires
+    bool alone;                  // a cluster of one
+    uint64_t contact_ns;         // since a quorum followed, after which nothing expires
+    struct counter *expirations; // of sessions that this node proposed to end
 };
 
 // Starts with the sessions of the live state; before the loop and the apply thread run. What cannot be

@@ -27,7 +27,7 @@ def test_help_lists_every_option():
                    '--max-json-depth', '--max-multi-ops', '--max-delete-nodes', '--max-list-items',
                    '--request-timeout', '--idle-timeout', '--wait-default', '--wait-max',
                    '--key-retention', '--key-capacity', '--disk-reserve-bytes',
-                   '--checkpoint-journal-bytes', '--live-dir', '--log-level'):
+                   '--checkpoint-journal-bytes', '--live-dir', '--log-level', '--log-format', '--slow-request'):
         assert option in result.stdout, option
 
 
@@ -48,7 +48,7 @@ def test_an_unknown_option_suggests_the_nearest(tmp_path, wrong, right):
 @pytest.mark.parametrize('option, value', [
     ('--id', 'x'), ('--max-connections', '-1'), ('--max-connections', ''),
     ('--max-connections', '10x'), ('--request-timeout', '10'), ('--request-timeout', '10 parsecs'),
-    ('--request-timeout', '-1s'), ('--log-level', 'loud'), ('--max-url-bytes', '1')])
+    ('--request-timeout', '-1s'), ('--log-level', 'loud'), ('--log-format', 'xml'), ('--max-url-bytes', '1')])
 def test_a_wrong_value_is_named(tmp_path, option, value):
     result = run('--data-dir', tmp_path / 'd', option, value)
     assert result.returncode != 0

@@ -95,7 +95,7 @@ static paxos_slot execute_one(struct node *node, struct outcomes *outcomes)
 static void hand_out(struct node *node, struct outcomes *outcomes)
 {
     for (size_t i = 0; i < outcomes->count; i++) {
-        replica_result(node->replica, &outcomes->all[i].origin, outcomes->all[i].result);
+        replica_result(node->replica, &outcomes->all[i].origin, outcomes->all[i].result, 0);
         blob_unref(outcomes->all[i].result);
     }
     free(outcomes->all);

@@ -45,10 +45,10 @@ static void route_finds_the_operation(void **state)
 static void route_does_not_find_what_is_not_there(void **state)
 {
     static const char *const paths[] = {
-        "",         "/v1",         "/v1/",        "/v1/znodesx",   "/v1/multi/",
-        "/livez/",  "/livezz",     "/problems/",  "/problems",     "/problems/a/b",
-        "*",        "/v1/watcher", "/v1/session", "/v1/sessions/", "/v1/sessions/0x1/a",
-        "/metrics", "/V1/znodes"};
+        "",        "/v1",         "/v1/",        "/v1/znodesx",   "/v1/multi/",
+        "/livez/", "/livezz",     "/problems/",  "/problems",     "/problems/a/b",
+        "*",       "/v1/watcher", "/v1/session", "/v1/sessions/", "/v1/sessions/0x1/a",
+        "/metric", "/V1/znodes"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
