@@ -132,7 +132,7 @@ struct api_limits {
 struct api_options {
     const char *listen;               // "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one
     const char *const *allowed_hosts; // NULL-terminated: names accepted in Host beside IP literals
-                                      // and localhost, while listening on loopback
+                                      // and localhost; none: all, unless listening on loopback
     const char *const *allowed_origins; // NULL-terminated: origins whose pages may write; none in
                                         // the default configuration
     struct api_limits limits;
