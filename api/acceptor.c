@@ -150,6 +150,8 @@ static bool accept_one(struct acceptor *acceptor)
         newcomers_add(acceptor->newcomers, fd, &address.any, length);
     else
         refuse(acceptor, fd, error);
+    if (error != ERROR_OK)
+        counter_add(&acceptor->service->metrics.refused, 1);
     return true;
 }
 

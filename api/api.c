@@ -36,8 +36,6 @@ static void init_service(struct service *service, const struct api_options *opti
         .header_bytes = options->limits.header_bytes,
     };
     backend->status(backend->context, &status);
-    service->cluster_tag = event_id_tag(status.cluster);
-    service->hub = hub_start(backend->live, status.zxid);
     snprintf(service->node, sizeof service->node, "%u", status.node);
     snprintf(service->request_prefix, sizeof service->request_prefix, "%08" PRIx32,
              (uint32_t)random_u64());
@@ -64,14 +62,24 @@ enum error api_start(const struct api_options *options, const struct api_backend
     if (error != ERROR_OK) {
         close(listener.fd);
         admission_free(made->admission);
-        hub_stop(made->service.hub);
-        hub_free(made->service.hub);
         free(made);
         return error;
     }
     made->acceptor = acceptor_start(&listener, &made->service, made->admission, made->http);
     *api = made;
     return ERROR_OK;
+}
+
+void api_open(struct api *api, struct live *live)
+{
+    struct service *service = &api->service;
+    struct node_status status = {0};
+
+    service->backend.status(service->backend.context, &status);
+    service->live = live;
+    service->cluster_tag = event_id_tag(status.cluster);
+    service->hub = hub_start(live, status.zxid);
+    atomic_store(&service->open, true);
 }
 
 uint16_t api_port(const struct api *api)
@@ -82,17 +90,20 @@ uint16_t api_port(const struct api *api)
 void api_drain(struct api *api)
 {
     atomic_store(&api->service.draining, true);
-    hub_drain(api->service.hub);
+    if (api->service.hub != NULL)
+        hub_drain(api->service.hub);
 }
 
 void api_changed(struct api *api, uint64_t zxid)
 {
-    hub_changed(api->service.hub, zxid);
+    if (atomic_load(&api->service.open))
+        hub_changed(api->service.hub, zxid);
 }
 
 void api_session_changed(struct api *api, uint64_t session)
 {
-    hub_session_changed(api->service.hub, session);
+    if (atomic_load(&api->service.open))
+        hub_session_changed(api->service.hub, session);
 }
 
 void api_stop(struct api *api)
@@ -102,14 +113,16 @@ void api_stop(struct api *api)
     api_drain(api);
     acceptor_stop(api->acceptor);
     http_stop(api->http);
-    hub_stop(api->service.hub);
+    if (api->service.hub != NULL)
+        hub_stop(api->service.hub);
 }
 
 void api_free(struct api *api)
 {
     if (api == NULL)
         return;
-    hub_free(api->service.hub);
+    if (api->service.hub != NULL)
+        hub_free(api->service.hub);
     admission_free(api->admission);
     free(api);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/blob.h"
+#include "base/bytes.h"
 #include "base/failure.h"
 #include "base/fifo.h"
 #include "storage/command.h"
@@ -23,12 +24,17 @@ struct submission {
     struct blob *command;  // encoded (storage/command.h); the submission's reference
     uint64_t deadline_ns;  // clock_monotonic_ns by which it must be answered
     bool shrinks;          // only deletes: admitted while the disk is nearly full
-    uint64_t received_ns;  // clock_monotonic_ns when the request was complete
+    // clock_monotonic_ns when it got so far; 0: it did not, or that is not known here.
+    uint64_t received_ns;  // the request was complete
+    uint64_t proposed_ns;  // the backend's: it was proposed, or sent to the leader
+    uint64_t committed_ns; // the backend's: it was decided and durable here
     // Called from any thread, once, after submit returned or before. error is OK with an encoded
     // result (one reference passes over), or why there is none (NO_LEADER, OUTCOME_UNKNOWN,
     // DISK_FULL, OVERLOADED, DRAINING, ...) with NULL.
     void (*complete)(struct submission *submission, enum error error, struct blob *result);
 };
+
+enum { NODE_REASON_MAX = 320 };
 
 enum member_role { ROLE_STARTING, ROLE_FOLLOWER, ROLE_CANDIDATE, ROLE_LEADER, ROLE_LEARNER };
 
@@ -51,10 +57,11 @@ struct node_status {
     uint64_t zxid; // applied here
     paxos_slot decided;
     paxos_slot applied;
-    bool serving; // in quorum and caught up: /readyz is 200
+    bool serving;  // in quorum and caught up: /readyz is 200
+    bool starting; // nothing but this is known yet: before api_open
     bool draining;
-    bool disk_full;   // writes other than deletes are refused
-    char reason[160]; // why not serving, for a person; empty when serving
+    bool disk_full;               // writes other than deletes are refused
+    char reason[NODE_REASON_MAX]; // why not serving, for a person; empty when serving
     size_t member_count;
     struct member_status members[PAXOS_VOTERS_MAX];
 };
@@ -71,10 +78,9 @@ struct read_wait {
     void (*complete)(struct read_wait *wait, enum error error);
 };
 
-// The port to the server. Thread: any.
+// The port to the server. Thread: any. Before api_open only status is called.
 struct api_backend {
     void *context;
-    struct live *live; // what reads look at
     // Takes the submission until it is completed. It may complete before this returns.
     void (*submit)(void *context, struct submission *submission);
     void (*status)(void *context, struct node_status *status);
@@ -86,6 +92,8 @@ struct api_backend {
     uint64_t (*staleness_ms)(void *context);
     // Whether this node heard from a quorum lately, so that silence means that nothing happens.
     bool (*in_contact)(void *context);
+    // Appends the node's metrics (base/exposition.h).
+    void (*metrics)(void *context, struct buffer *text);
     // A session was heard of, which lives on if the proof (SESSION_PROOF_BYTES) is its own; best effort.
     // Returns whether this node knows the session and the proof is right.
     bool (*touch)(void *context, uint64_t session, const uint8_t *proof);
@@ -118,12 +126,13 @@ struct api_limits {
     uint64_t wait_max_ms;        // bound of Prefer: wait
     uint64_t key_retention_ms;   // Idempotency-Key outcomes
     uint32_t key_capacity;       // ... and how many
+    uint64_t slow_request_ms;    // one that takes longer is logged; 0: never
 };
 
 struct api_options {
     const char *listen;               // "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one
     const char *const *allowed_hosts; // NULL-terminated: names accepted in Host beside IP literals
-                                      // and localhost, while listening on loopback
+                                      // and localhost; none: all, unless listening on loopback
     const char *const *allowed_origins; // NULL-terminated: origins whose pages may write; none in
                                         // the default configuration
     struct api_limits limits;
@@ -131,14 +140,19 @@ struct api_options {
 
 struct api;
 
-// Starts listening and serving. The backend must outlive the api. Errors: IO or USAGE with a
-// sentence that names the address.
+// Starts listening and answers what concerns the node itself (/livez, /readyz, /v1/cluster, ...). What
+// needs the state is answered 503 `starting` until api_open. The backend must outlive the api. Errors: IO
+// or USAGE with a sentence that names the address.
 enum error api_start(const struct api_options *options, const struct api_backend *backend,
                      struct api **api, struct failure *failure);
+// Serves everything from now on. `live` is what reads look at and must outlive the api; the status must
+// tell cluster and zxid. Once.
+void api_open(struct api *api, struct live *live);
 // The port that was bound.
 uint16_t api_port(const struct api *api);
 // The live state is visible up to this zxid: to be called after every commit that changed something.
-// Cheap while nobody waits for changes. Thread: any, until api_free.
+// Cheap while nobody waits for changes, and ignored before api_open, after which it must be called once.
+// Thread: any, until api_free.
 void api_changed(struct api *api, uint64_t zxid);
 // A session was bound or closed (0: any may have been), and the live state shows it. Cheap while nobody
 // has a stream of a session. Thread: any, until api_free.

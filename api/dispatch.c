@@ -106,6 +106,20 @@ static enum error check_body(const struct request *request, const char *method,
     return ERROR_OK;
 }
 
+// Before the node serves there is no state to look at or to change.
+static enum error check_open(const struct request *request, struct problem *problem)
+{
+    const struct service *service = request->service;
+    bool state = strncmp(request->route->pattern, "/v1/", 4) == 0 &&
+                 strcmp(request->route->pattern, "/v1/cluster") != 0;
+    struct node_status status = {0};
+
+    if (!state || atomic_load(&service->open))
+        return ERROR_OK;
+    service->backend.status(service->backend.context, &status);
+    return problem_set(problem, ERROR_STARTING, "%s", status.reason);
+}
+
 // What is wrong with the head although the connection can go on.
 static enum error check_head(struct request *request, const char *method, struct problem *problem)
 {
@@ -117,7 +131,8 @@ static enum error check_head(struct request *request, const char *method, struct
         error = credential_take(&request->headers, &request->session, problem);
     if (error != ERROR_OK || request->route == NULL)
         return error;
-    return check_body(request, method, problem);
+    error = check_body(request, method, problem);
+    return error == ERROR_OK ? check_open(request, problem) : error;
 }
 
 static enum error check_connection(struct request *request, const char *http_version,
@@ -159,7 +174,7 @@ static void hear_session(struct request *request)
     const struct api_backend *backend = &request->service->backend;
     const struct credential *session = &request->session;
 
-    if (session->id == 0 || request->session_heard)
+    if (session->id == 0 || request->session_heard || !atomic_load(&request->service->open))
         return;
     request->session_heard = true;
     request->session_known = backend->touch(backend->context, session->id, session->proof);

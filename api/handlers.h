@@ -19,6 +19,7 @@ void session_stream_get(struct request *request);
 void cluster_get(struct request *request);
 void livez_get(struct request *request);
 void readyz_get(struct request *request);
+void metrics_get(struct request *request);
 void openapi_get(struct request *request);
 void problem_get(struct request *request);
 void root_get(struct request *request);

@@ -165,6 +165,18 @@ static bool must_close(const struct request *request)
            (length != NULL && strtoull(length, NULL, 10) > DISCARDED_MAX);
 }
 
+static enum MHD_Result queue_reply(struct connection *connection)
+{
+    struct http *http = connection->owner;
+    struct request *request = &connection->request;
+
+    request->timing.replied_ns = clock_monotonic_ns();
+    metrics_replied(request);
+    if (request->reply.stream != NULL)
+        return http_stream_queue(connection, http->hangups);
+    return http_reply_queue(connection->handle, request, connection->kept, &connection->used);
+}
+
 static enum MHD_Result answer_head(struct connection *connection, const char *method,
                                    const char *version)
 {
@@ -172,6 +184,7 @@ static enum MHD_Result answer_head(struct connection *connection, const char *me
     struct http *http = connection->owner;
 
     connection->head_seen = true;
+    request->timing.begun_ns = clock_monotonic_ns();
     connection->counted = true;
     atomic_fetch_add(&http->under_way, 1);
     MHD_get_connection_values_n(connection->handle, MHD_HEADER_KIND, take_header,
@@ -182,7 +195,7 @@ static enum MHD_Result answer_head(struct connection *connection, const char *me
         return MHD_YES;
     if (!connection_enter(connection, PHASE_READING, PHASE_BUSY))
         return MHD_NO;
-    return http_reply_queue(connection->handle, request, connection->kept, &connection->used);
+    return queue_reply(connection);
 }
 
 static enum MHD_Result take_body(struct connection *connection, const char *data, size_t length)
@@ -202,7 +215,6 @@ static enum MHD_Result take_body(struct connection *connection, const char *data
 static enum MHD_Result answer(struct connection *connection)
 {
     struct request *request = &connection->request;
-    struct http *http = connection->owner;
 
     if (connection->parked) {
         leave_park(request);
@@ -217,9 +229,7 @@ static enum MHD_Result answer(struct connection *connection)
     if (request->reply.hang_up)
         return MHD_NO;
     ASSERT(request->reply.status != STATUS_NONE);
-    if (request->reply.stream != NULL)
-        return http_stream_queue(connection, http->hangups);
-    return http_reply_queue(connection->handle, request, connection->kept, &connection->used);
+    return queue_reply(connection);
 }
 
 static enum MHD_Result handle(void *context, struct MHD_Connection *handle_, const char *url,
@@ -287,6 +297,7 @@ static void end_request(void *context, struct MHD_Connection *handle_, void **st
         kept_replies_give(connection->kept, connection->used);
     connection->used = NULL;
     bool counted = connection->counted;
+    timing_log(&connection->request, clock_monotonic_ns());
     request_reset(&connection->request);
     connection->head_seen = connection->counted = false;
     connection->discarded = 0;
@@ -309,6 +320,7 @@ static void notice_connection(void *context, struct MHD_Connection *handle_, voi
         int fd = MHD_get_connection_info(handle_, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         const struct sockaddr *address =
             MHD_get_connection_info(handle_, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+        counter_add(&http->service->metrics.opened, 1);
         connection = connections_open(&http->connections, fd, address);
         connection->owner = http;
         connection->worker = lane->worker;
@@ -318,6 +330,7 @@ static void notice_connection(void *context, struct MHD_Connection *handle_, voi
         hangups_forget(http->hangups, &connection->hangup);
         admission_leave(http->admission, &connection->address.any);
         connections_close(&http->connections, connection);
+        counter_add(&http->service->metrics.closed, 1);
         *socket_context = NULL;
     }
 }

@@ -61,6 +61,7 @@ static void set_changing(struct MHD_Response *response, const struct request *re
     const struct reply *reply = &request->reply;
     uint64_t position = reply->has_zxid ? reply->zxid : current_position(request);
     char zxid[DECIMAL_MAX + 1];
+    char timing[TIMING_MAX];
 
     *decimal_put(zxid, position) = '\0';
     set(response, "X-Zxid", zxid);
@@ -71,6 +72,8 @@ static void set_changing(struct MHD_Response *response, const struct request *re
         set(response, "Curlew-Stat", reply->curlew_stat);
     if (reply->local)
         set_staleness(response, reply->staleness_ms);
+    if (timing_header(request, timing))
+        set(response, "Server-Timing", timing);
 }
 
 // Whether the reply is about sessions, with a credential perhaps.
@@ -121,7 +124,7 @@ static void add_cors(struct MHD_Response *response, const struct request *reques
     add(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     add(response, "Access-Control-Expose-Headers",
         "ETag, X-Zxid, X-Node, X-Request-Id, X-Staleness-Ms, Location, Retry-After, Curlew-Stat, "
-        "Idempotency-Replayed");
+        "Idempotency-Replayed, Server-Timing");
     if (request->method != METHOD_OPTIONS ||
         request->headers.value[HEADER_REQUEST_METHOD] == NULL || request->reply.allow == 0)
         return;
@@ -184,6 +187,7 @@ static struct reply_shape shape_of(const struct request *request)
         .curlew_stat = reply->curlew_stat[0] != '\0',
         .raw = reply->raw,
         .local = reply->local,
+        .timed = request->timing.completed_ns != 0,
         .v1 = parts->path_length >= 4 && memcmp(parts->path, "/v1/", 4) == 0,
     };
 }

@@ -17,7 +17,8 @@ struct reply_shape {
     bool curlew_stat;
     bool raw;
     bool local;
-    bool v1; // under /v1/
+    bool timed; // Server-Timing
+    bool v1;    // under /v1/
 };
 
 struct kept_reply {

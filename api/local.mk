@@ -30,6 +30,7 @@ api_libapi_a_SOURCES = \
 	api/kept_replies.c api/kept_replies.h \
 	api/lifetime.c api/lifetime.h \
 	api/listener.c \
+	api/metrics.c api/metrics.h \
 	api/multi.c \
 	api/multi_parse.c api/multi_parse.h \
 	api/multi_read.c api/multi_read.h \
@@ -53,6 +54,7 @@ api_libapi_a_SOURCES = \
 	api/submit.c api/submit.h \
 	api/target.c api/target.h \
 	api/watch.c api/watch.h api/watch_read.c \
+	api/timing.c api/timing.h \
 	api/worker.c api/worker.h \
 	api/znode_get.c \
 	api/znode_list.c api/znode_list.h \

@@ -51,6 +51,7 @@ static void complete(struct read_wait *wait, enum error error)
 {
     struct request *request = CONTAINER_OF(wait, struct request, read);
 
+    request->timing.completed_ns = clock_monotonic_ns();
     request->outcome = error;
     request->service->unpark(request);
 }
@@ -146,7 +147,7 @@ static bool check_session(struct request *request, struct live_view *view)
         error = ERROR_SESSION_DENIED;
     if (error == ERROR_OK)
         return true;
-    live_release(request->service->backend.live, view);
+    live_release(request->service->live, view);
     return refuse(request, error);
 }
 
@@ -174,7 +175,7 @@ bool read_admit(struct request *request)
 // The age is asked for first: what is looked at is then not older.
 bool read_begin(struct request *request, struct live_view *view)
 {
-    const struct api_backend *backend = &request->service->backend;
+    const struct service *service = request->service;
     struct problem problem = {0};
 
     if (must_wait_for_barrier(request)) {
@@ -182,14 +183,14 @@ bool read_begin(struct request *request, struct live_view *view)
         return false;
     }
     note_staleness(request);
-    enum error error = live_acquire(backend->live, view);
+    enum error error = live_acquire(service->live, view);
     if (error != ERROR_OK)
         return refuse(request, error);
     uint64_t zxid = view_position(view->view)->zxid;
     reply_set_zxid(request, zxid);
     if (wanted_zxid(request) <= zxid)
         return check_session(request, view);
-    live_release(backend->live, view);
+    live_release(service->live, view);
     if (is_local(request) && !request->read_waited && !is_alone(request)) {
         wait(request, false, 0);
         return false;
@@ -201,5 +202,5 @@ bool read_begin(struct request *request, struct live_view *view)
 
 void read_end(struct request *request, struct live_view *view)
 {
-    live_release(request->service->backend.live, view);
+    live_release(request->service->live, view);
 }

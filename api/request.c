@@ -22,6 +22,8 @@ static void release_submission(struct request *request)
 {
     blob_unref(request->submission.command);
     request->submission.command = NULL;
+    request->submission.received_ns = request->submission.proposed_ns = 0;
+    request->submission.committed_ns = 0;
     blob_unref(request->result);
     request->result = NULL;
 }
@@ -76,6 +78,7 @@ void request_reset(struct request *request)
     recycle(&request->query.scratch);
     recycle(&request->body);
     reset_reply(&request->reply);
+    request->timing = (struct timing){0};
     release_submission(request);
 }
 

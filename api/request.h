@@ -9,28 +9,34 @@
 #include "api/guard.h"
 #include "api/headers.h"
 #include "api/hub.h"
+#include "api/metrics.h"
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/route.h"
 #include "api/stream.h"
 #include "api/target.h"
+#include "api/timing.h"
 
 enum { REQUEST_ID_MAX = 32, CURLEW_STAT_MAX = 384, STATUS_NONE = 0 };
 
 struct request;
 
-// What all requests of an api share. Immutable once the api runs, but for the atomics.
+// What all requests of an api share. Immutable once the api runs, but for the atomics and what is set
+// before `open`.
 struct service {
     struct api_backend backend;
     struct api_limits limits;
     struct guard_rules rules;
-    struct hub *hub;
+    atomic_bool open;        // what needs the state is served, and there are:
+    struct live *live;       // what reads look at
+    struct hub *hub;         // NULL before
     uint32_t cluster_tag;    // of ids of events
     char node[8];            // this node's number, for X-Node
     char request_prefix[12]; // of X-Request-Id; random, so that restarts differ
     atomic_uint_fast64_t requests;
     atomic_uint_fast64_t bodies; // bytes of request bodies held
-    atomic_bool draining;        // replies say Connection: close
+    struct api_metrics metrics;
+    atomic_bool draining; // replies say Connection: close
     // The HTTP side. park returns false when the api stops and nothing may wait any more; after
     // true exactly one unpark follows, from any thread, and nothing of the request is touched after
     // it, except on the connection's own thread. unpark_later is for one of many that go on together.
@@ -88,6 +94,7 @@ struct request {
     uint64_t body_reserved;       // part of service->bodies
     bool has_body;                // Content-Length or Transfer-Encoding was given
     struct reply reply;
+    struct timing timing;
     // While parked:
     struct submission submission;
     struct read_wait read;

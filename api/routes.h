@@ -49,6 +49,7 @@
     X(GET, "/v1/cluster", "cluster_get", cluster_get, QUERIES_NONE, false)                         \
     X(GET, "/livez", "livez_get", livez_get, QUERIES_NONE, false)                                  \
     X(GET, "/readyz", "readyz_get", readyz_get, QUERY_BIT(VERBOSE), false)                         \
+    X(GET, "/metrics", "metrics_get", metrics_get, QUERIES_NONE, false)                            \
     X(GET, "/openapi.yaml", "openapi_get", openapi_get, QUERIES_NONE, false)                       \
     X(GET, "/problems/{slug}", "problem_get", problem_get, QUERIES_NONE, false)                    \
     X(GET, "/", "root_get", root_get, QUERIES_NONE, false)

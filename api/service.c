@@ -43,6 +43,7 @@ void root_get(struct request *request)
     write_member(&json, "cluster", "/v1/cluster");
     write_member(&json, "live", "/livez");
     write_member(&json, "ready", "/readyz?verbose");
+    write_member(&json, "metrics", "/metrics");
     write_member(&json, "contract", "/openapi.yaml");
     json_close(&json, '}');
     json_close(&json, '}');
@@ -70,6 +71,8 @@ static enum error readiness(const struct request *request, const struct node_sta
         return ERROR_DRAINING;
     if (status->serving)
         return ERROR_OK;
+    if (status->starting)
+        return ERROR_STARTING;
     return status->leader == 0 ? ERROR_NO_LEADER : ERROR_STARTING;
 }
 

@@ -86,7 +86,7 @@ static bool is_same(const struct session_binding *a, const struct session_bindin
 
 static enum stream_step look(struct bound *bound)
 {
-    struct live *live = bound->request->service->backend.live;
+    struct live *live = bound->request->service->live;
     struct session_info now;
     struct live_view view;
     uint64_t zxid = bound->zxid;
@@ -215,7 +215,7 @@ static void take_binding(const struct request *request, struct session_info *ses
 
 static enum error find_session(const struct request *request, struct session_info *session)
 {
-    struct live *live = request->service->backend.live;
+    struct live *live = request->service->live;
     struct live_view view;
 
     enum error error = live_acquire(live, &view);

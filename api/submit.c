@@ -61,6 +61,9 @@ static void complete(struct submission *submission, enum error error, struct blo
     struct request *request = CONTAINER_OF(submission, struct request, submission);
 
     ASSERT((error == ERROR_OK) == (result != NULL));
+    request->timing.completed_ns = clock_monotonic_ns();
+    if (error != ERROR_OK)
+        counter_add(&request->service->metrics.submissions_failed[error], 1);
     request->outcome = error;
     request->result = result;
     request->service->unpark(request);

@@ -121,7 +121,7 @@ static enum stream_step begin_fresh(struct watch *watch, struct view *view)
 
 static bool is_reached(const struct watch *watch)
 {
-    struct live *live = watch->service->backend.live;
+    struct live *live = watch->service->live;
     struct live_view view;
 
     if (!watch->has_since || watch->since_unusable || live_acquire(live, &view) != ERROR_OK)
@@ -135,7 +135,7 @@ static bool is_reached(const struct watch *watch)
 // state is looked at.
 static enum stream_step begin(struct watch *watch, bool tick)
 {
-    struct live *live = watch->service->backend.live;
+    struct live *live = watch->service->live;
     struct live_view view;
 
     if (!is_reached(watch) && !pass_barrier(watch, tick))

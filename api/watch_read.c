@@ -29,6 +29,7 @@ enum stream_step watch_reset(struct watch *watch, const char *reason, uint64_t z
 {
     event_open(&watch->writer, "reset", NULL, 0, zxid);
     event_text(&watch->writer, "reason", reason);
+    counter_add(&watch->service->metrics.resets, 1);
     event_close(&watch->writer, false);
     watch->phase = WATCH_SNAPSHOT;
     watch->position = zxid;
@@ -83,6 +84,7 @@ static void write_node(struct reading *reading, const struct change *change)
     event_open(&watch->writer, kinds[change->kind], change->path, change->path_length,
                change->zxid);
     event_stat(&watch->writer, &change->stat);
+    counter_add(&watch->service->metrics.events, 1);
     if (!watch->with_data || change->kind == CHANGE_DELETED)
         return;
     if (change->data_left_out)
@@ -95,6 +97,7 @@ static void write_children(struct watch *watch, const struct change *change, siz
 {
     event_open(&watch->writer, "children", change->path, parent_length, change->zxid);
     event_stat(&watch->writer, &change->parent);
+    counter_add(&watch->service->metrics.events, 1);
 }
 
 // Rule W10: the znode first, then its parent's children. A recursive watch has no children events.
@@ -167,7 +170,7 @@ static enum stream_step follow(struct watch *watch, struct view *view)
 
 enum stream_step watch_follow(struct watch *watch)
 {
-    struct live *live = watch->service->backend.live;
+    struct live *live = watch->service->live;
     struct live_view view;
 
     if (!watch->behind && !hub_take(watch->service->hub, &watch->wait, &watch->position))
@@ -270,7 +273,7 @@ static enum stream_step snapshot(struct watch *watch, struct view *view)
 
 enum stream_step watch_snapshot(struct watch *watch)
 {
-    struct live *live = watch->service->backend.live;
+    struct live *live = watch->service->live;
     struct live_view view;
 
     enum error error = live_acquire(live, &view);

@@ -16,14 +16,16 @@ enum { RUN_NS = 5000000 };
 
 struct job {
     struct fifo_link link;
-    paxos_slot install; // load this checkpoint; 0: execute the entry
-    struct entry entry; // with a reference to its value
+    paxos_slot install;    // load this checkpoint; 0: execute the entry
+    struct entry entry;    // with a reference to its value
+    uint64_t committed_ns; // when it was handed over
 };
 
 // A result that waits for its transaction.
 struct outcome_item {
     struct origin origin;
     struct blob *result; // a reference
+    uint64_t committed_ns;
 };
 
 struct applier {
@@ -34,6 +36,7 @@ struct applier {
     struct outcome_item *outcomes; // of the transaction that is open
     size_t outcome_count;
     size_t outcome_capacity;
+    uint64_t committed_ns; // of the entry that is executed
 };
 
 void applier_execute(struct applier *applier, const struct entry *entry)
@@ -42,6 +45,7 @@ void applier_execute(struct applier *applier, const struct entry *entry)
 
     job->install = 0;
     job->entry = *entry;
+    job->committed_ns = clock_monotonic_ns();
     blob_ref(entry->value);
     mailbox_push(&applier->jobs, &job->link);
 }
@@ -65,15 +69,16 @@ static void keep_outcome(void *context, const struct origin *origin, struct blob
         applier->outcomes = memory_realloc(applier->outcomes,
                                            applier->outcome_capacity * sizeof *applier->outcomes);
     }
-    applier->outcomes[applier->outcome_count++] =
-        (struct outcome_item){.origin = *origin, .result = blob_ref(result)};
+    applier->outcomes[applier->outcome_count++] = (struct outcome_item){
+        .origin = *origin, .result = blob_ref(result), .committed_ns = applier->committed_ns};
 }
 
 static void hand_out(struct applier *applier)
 {
     for (size_t i = 0; i < applier->outcome_count; i++) {
         struct outcome_item *item = &applier->outcomes[i];
-        applier->events.result(applier->events.context, &item->origin, item->result);
+        applier->events.result(applier->events.context, &item->origin, item->result,
+                               item->committed_ns);
         blob_unref(item->result);
     }
     applier->outcome_count = 0;
@@ -116,13 +121,15 @@ static void install(struct applier *applier, struct fifo *jobs)
 static void execute_run(struct applier *applier, struct fifo *jobs)
 {
     struct state *state = live_state(applier->live);
-    uint64_t until_ns = clock_monotonic_ns() + RUN_NS;
+    uint64_t began_ns = clock_monotonic_ns();
+    uint64_t until_ns = began_ns + RUN_NS;
     paxos_slot slot = 0;
 
     require(state_begin(state));
     do {
         struct job *job = first_job(jobs);
         fifo_pop(jobs);
+        applier->committed_ns = job->committed_ns;
         require(state_execute(state, &job->entry, keep_outcome, applier));
         slot = job->entry.slot;
         blob_unref(job->entry.value);
@@ -130,6 +137,7 @@ static void execute_run(struct applier *applier, struct fifo *jobs)
     } while (!fifo_empty(jobs) && first_job(jobs)->install == 0 && clock_monotonic_ns() < until_ns);
     uint64_t zxid = state_writing_position(state)->zxid;
     require(state_commit(state));
+    applier->events.took(applier->events.context, clock_monotonic_ns() - began_ns);
     if (state_changed_sessions(state) > 0)
         applier->events.sessions(applier->events.context, state);
     hand_out(applier);

@@ -9,8 +9,11 @@ struct applier;
 
 struct applier_events {
     void *context;
-    // The result of a command; see replica_result.
-    void (*result)(void *context, const struct origin *origin, struct blob *result);
+    // The result of a command, which was handed over at committed_ns; see replica_result.
+    void (*result)(void *context, const struct origin *origin, struct blob *result,
+                   uint64_t committed_ns);
+    // A transaction took so long; before its results.
+    void (*took)(void *context, uint64_t duration_ns);
     // state_changed_sessions tells of some, which readers see; before the results.
     void (*sessions)(void *context, const struct state *state);
     // Opens a state and loads the checkpoint of this slot into it.

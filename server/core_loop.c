@@ -78,7 +78,7 @@ struct core_loop {
     uint64_t persisting;           // newest sequence that the journal has
     uint64_t persisting_ns;        // since when it has owed one
     bool healthy;
-    uint16_t logged_leader;
+    uint16_t noted_leader;
     struct freshness freshness;
     struct core_loop_peer peers[PAXOS_VOTERS_MAX];
     size_t peer_count;
@@ -105,27 +105,35 @@ static void wake_up(struct core_loop *loop)
 
 // ---- The end of a turn -------------------------------------------------------------------------
 
-// What was executed only frees memory, so it comes with the next turn, unless the replica waits for
-// it. An event that came in while this turn was under way did not know that it does.
-// What an operator asks first after an incident: who led when.
-static void log_leader(struct core_loop *loop, const struct paxos_status *status)
+static void log_leader(const struct core_loop *loop, const struct paxos_status *status)
 {
-    if (loop->network == NULL || status->leader == loop->logged_leader)
-        return;
     if (status->leader == 0)
-        log_write(LOG_WARNING, "there is no leader", "before=%u", (unsigned)loop->logged_leader);
+        log_write(LOG_WARNING, "there is no leader", "before=%u", (unsigned)loop->noted_leader);
     else
         log_write(LOG_INFO, "the leader is", "node=%u ballot=%" PRIu64 ".%u",
                   (unsigned)status->leader, status->ballot.round, (unsigned)status->ballot.node);
-    loop->logged_leader = status->leader;
 }
 
+// What an operator asks first after an incident: who led when.
+static void note_leader(struct core_loop *loop, const struct paxos_status *status)
+{
+    if (status->leader == loop->noted_leader)
+        return;
+    if (status->leader != 0)
+        loop->ports.elected(loop->ports.context);
+    if (loop->network != NULL)
+        log_leader(loop, status);
+    loop->noted_leader = status->leader;
+}
+
+// What was executed only frees memory, so it comes with the next turn, unless the replica waits for
+// it. An event that came in while this turn was under way did not know that it does.
 static void publish_status(struct core_loop *loop)
 {
     struct paxos_status status;
 
     replica_status(loop->replica, &status);
-    log_leader(loop, &status);
+    note_leader(loop, &status);
     freshness_executed(&loop->freshness, status.applied);
     atomic_store_explicit(&loop->fresh_us, loop->freshness.fresh_us, memory_order_relaxed);
     pthread_mutex_lock(&loop->lock);
@@ -280,11 +288,23 @@ static void check_health(struct core_loop *loop, uint64_t gap_ns)
     replica_set_healthy(loop->replica, healthy, now());
 }
 
+static void send_report(struct core_loop *loop, const struct core_loop_peer *peer,
+                        struct report *report, uint64_t now_us)
+{
+    struct buffer frame = {0};
+
+    report->sent_us = now_us;
+    report->echo_us = peer->report.sent_us;
+    report->held_us = peer->heard_ns != 0 ? now_us - peer->heard_ns / 1000 : 0;
+    report_encode(report, &frame);
+    network_send(loop->network, peer->node, PEER_CONTROL, frame.data, frame.length);
+    buffer_deinit(&frame);
+}
+
 static void send_reports(struct core_loop *loop)
 {
     struct report report = {0};
     struct paxos_status status;
-    struct buffer frame = {0};
     uint64_t now_us = clock_monotonic_ns() / 1000;
 
     replica_status(loop->replica, &status);
@@ -298,10 +318,8 @@ static void send_reports(struct core_loop *loop)
     loop->ports.describe(loop->ports.context, &report);
     if (status.role == PAXOS_LEADER)
         freshness_note(&loop->freshness, &report, now_us);
-    report_encode(&report, &frame);
     for (size_t i = 0; i < loop->peer_count; i++)
-        network_send(loop->network, loop->peers[i].node, PEER_CONTROL, frame.data, frame.length);
-    buffer_deinit(&frame);
+        send_report(loop, &loop->peers[i], &report, now_us);
 }
 
 static void publish_peers(struct core_loop *loop)
@@ -377,6 +395,10 @@ void core_loop_report(struct core_loop *loop, uint16_t from, const struct report
         return;
     peer->report = *report;
     peer->heard_ns = clock_monotonic_ns();
+    uint64_t round_trip_us = report_round_trip_us(report, peer->heard_ns / 1000);
+    if (round_trip_us > 0)
+        loop->ports.round_trip(loop->ports.context, (size_t)(peer - loop->peers),
+                               round_trip_us * 1000);
     if (report->role == PAXOS_LEADER)
         freshness_note(&loop->freshness, report, peer->heard_ns / 1000);
 }
@@ -539,6 +561,11 @@ void core_loop_status(struct core_loop *loop, struct core_loop_status *status)
     pthread_mutex_lock(&loop->lock);
     *status = loop->status;
     pthread_mutex_unlock(&loop->lock);
+}
+
+size_t core_loop_outstanding(const struct core_loop *loop)
+{
+    return replica_outstanding(loop->replica);
 }
 
 bool core_loop_serving(struct core_loop *loop)

@@ -25,6 +25,10 @@ struct core_loop_ports {
     void (*turn)(void *context);
     // What this node tells of itself: fills in what the loop does not know (zxid, draining, disk_full).
     void (*describe)(void *context, struct report *report);
+    // A report went to the peer at this place of core_loop_status and was answered. Thread: the loop's.
+    void (*round_trip)(void *context, size_t peer, uint64_t duration_ns);
+    // Another leader is known than before. Thread: the loop's.
+    void (*elected)(void *context);
 };
 
 struct core_loop *core_loop_new(const struct core_loop_settings *settings,
@@ -73,6 +77,8 @@ struct core_loop_status {
     struct core_loop_peer peers[PAXOS_VOTERS_MAX];
 };
 void core_loop_status(struct core_loop *loop, struct core_loop_status *status);
+// Submissions under way. Thread: any.
+size_t core_loop_outstanding(const struct core_loop *loop);
 // Whether this node leads and serves. Costs one atomic load.
 bool core_loop_serving(struct core_loop *loop);
 // How old a local read that begins now may be; UINT64_MAX: unknown. Costs one atomic load.

@@ -10,7 +10,7 @@
 #include "server/network.h"
 #include "storage/identity.h"
 
-enum { REPORT_MS = 5000, LINGER_MS = 500 };
+enum { LOOK_MS = 250, REPORT_LOOKS = 20, LINGER_MS = 500 };
 
 // Another node of the list.
 struct other {
@@ -25,7 +25,8 @@ struct founding {
     struct failure *failure;
     enum error error;
     uv_loop_t uv;
-    uv_timer_t report;
+    uv_timer_t look;
+    unsigned looks;
     struct peers *peers;
     struct other others[PAXOS_VOTERS_MAX];
     size_t other_count;
@@ -45,7 +46,7 @@ static void finish(struct founding *founding, enum error error)
     founding->error = error;
     peers_flush(founding->peers);
     peers_close(founding->peers, LINGER_MS);
-    uv_close((uv_handle_t *)&founding->report, NULL);
+    uv_close((uv_handle_t *)&founding->look, NULL);
 }
 
 static enum error store(struct founding *founding, const struct genesis *genesis)
@@ -165,9 +166,61 @@ static void on_drained(void *context, uint16_t node)
 
 // ---- The wait --------------------------------------------------------------------------------------
 
-static void on_report(uv_timer_t *report)
+// A refusal is more than that somebody is missing.
+static bool tell_refusal(const struct founding *founding)
 {
-    struct founding *founding = report->data;
+    struct peer_state state;
+
+    for (size_t i = 0; i < founding->other_count; i++) {
+        peers_state(founding->peers, founding->others[i].node, &state);
+        if (state.refused[0] == '\0')
+            continue;
+        start_status_say(founding->settings->start, "%s", state.refused);
+        return true;
+    }
+    return false;
+}
+
+// Whether it could be founded as far as that node is concerned.
+static bool is_here(const struct founding *founding, const struct other *other)
+{
+    struct peer_state state;
+
+    peers_state(founding->peers, other->node, &state);
+    return state.connected;
+}
+
+// "node 2 (b.example:2190), node 3 (c.example:2190)"
+static void list_missing(const struct founding *founding, struct buffer *into)
+{
+    char place[PEER_TEXT_MAX];
+
+    for (size_t i = 0; i < founding->other_count; i++) {
+        const struct other *other = &founding->others[i];
+        if (is_here(founding, other))
+            continue;
+        peer_entry_text(peer_list_find(founding->settings->list, other->node), place);
+        buffer_printf(into, "%snode %u (%s)", into->length > 0 ? ", " : "", (unsigned)other->node,
+                      place);
+    }
+    buffer_u8(into, 0);
+}
+
+static void tell(const struct founding *founding)
+{
+    struct buffer missing = {0};
+
+    if (tell_refusal(founding))
+        return;
+    list_missing(founding, &missing);
+    start_status_say(founding->settings->start, "waiting for %s, to found the cluster",
+                     missing.length > 1 ? (const char *)missing.data
+                                        : "the node of the lowest number");
+    buffer_deinit(&missing);
+}
+
+static void report(struct founding *founding)
+{
     struct buffer missing = {0};
     char quoted[LOG_QUOTED_MAX];
 
@@ -184,6 +237,15 @@ static void on_report(uv_timer_t *report)
     log_write(LOG_WARNING, "waiting for all members, to found the cluster", "members=%s",
               log_quote(quoted, (const char *)missing.data));
     buffer_deinit(&missing);
+}
+
+static void on_look(uv_timer_t *look)
+{
+    struct founding *founding = look->data;
+
+    tell(founding);
+    if (++founding->looks % REPORT_LOOKS == 0)
+        report(founding);
 }
 
 static void note_others(struct founding *founding)
@@ -216,9 +278,9 @@ enum error founding_run(const struct founding_settings *settings, struct identit
     struct peers_settings peers_settings = network_peers(&network, identity, &addresses);
     enum error error = peers_open(&founding.uv, &peers_settings, &ports, &founding.peers, failure);
     if (error == ERROR_OK) {
-        uv_timer_init(&founding.uv, &founding.report);
-        founding.report.data = &founding;
-        uv_timer_start(&founding.report, on_report, REPORT_MS, REPORT_MS);
+        uv_timer_init(&founding.uv, &founding.look);
+        founding.look.data = &founding;
+        uv_timer_start(&founding.look, on_look, 0, LOOK_MS);
     }
     uv_run(&founding.uv, UV_RUN_DEFAULT);
     peers_free(founding.peers);

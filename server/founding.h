@@ -6,6 +6,7 @@
 
 #include "paxos/net/peers.h"
 #include "server/peer_list.h"
+#include "server/start_status.h"
 #include "storage/disk.h"
 
 struct founding_settings {
@@ -13,6 +14,7 @@ struct founding_settings {
     const struct peer_list *list;
     struct peer_tls tls;
     uint64_t silence_ms;
+    struct start_status *start; // is told whom the founding waits for
 };
 
 // Returns when the identity belongs to a cluster, durably. Errors: IO (the peer address cannot be

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/mailbox.h"
 #include "base/memory.h"
 #include "server/fatal.h"
@@ -128,7 +129,9 @@ static void *run(void *argument)
         while (!fifo_empty(&jobs)) {
             struct fifo group = take_group(&jobs);
             struct fifo_link *link;
-            writer->done(writer->context, write_group(writer, &group));
+            uint64_t began_ns = clock_monotonic_ns();
+            uint64_t persist_sequence = write_group(writer, &group);
+            writer->done(writer->context, persist_sequence, clock_monotonic_ns() - began_ns);
             while ((link = fifo_pop(&group)) != NULL)
                 free_job(CONTAINER_OF(link, struct job, link));
         }

@@ -7,8 +7,9 @@
 
 struct journal_writer;
 
-// Called on the journal thread when everything up to the sequence is durable.
-typedef void (*journal_writer_done)(void *context, uint64_t persist_sequence);
+// Called on the journal thread when everything up to the sequence is durable; writing and flushing it took
+// so long.
+typedef void (*journal_writer_done)(void *context, uint64_t persist_sequence, uint64_t took_ns);
 
 // Starts the thread. The journal must outlive it. A failed write ends the process (exit status 71).
 struct journal_writer *journal_writer_start(struct journal *journal, journal_writer_done done,

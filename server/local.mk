@@ -5,17 +5,22 @@ server_libserver_a_SOURCES = \
 	server/applier.c server/applier.h \
 	server/core_loop.c server/core_loop.h \
 	server/courier.c server/courier.h \
+	server/directory.c server/directory.h \
 	server/departures.c server/departures.h \
 	server/fatal.c server/fatal.h \
 	server/forward.c server/forward.h \
 	server/forwarded.c server/forwarded.h \
 	server/founding.c server/founding.h \
 	server/genesis.c server/genesis.h \
+	server/health.c server/health.h \
 	server/installer.c server/installer.h \
 	server/journal_writer.c server/journal_writer.h \
 	server/keeper.c server/keeper.h \
 	server/network.c server/network.h \
-	server/node.c server/node.h \
+	server/node.c server/node.h server/node_internal.h \
+	server/node_backend.c \
+	server/node_metrics.c server/node_metrics.h \
+	server/node_ports.c \
 	server/node_status.c server/node_status.h \
 	server/options.c server/options.h \
 	server/peer_list.c server/peer_list.h \
@@ -29,6 +34,7 @@ server_libserver_a_SOURCES = \
 	server/session_clock.c server/session_clock.h \
 	server/session_keeper.c server/session_keeper.h \
 	server/sessions.c server/sessions.h \
+	server/start_status.c server/start_status.h \
 	server/touch_frame.c server/touch_frame.h \
 	server/transfer.c server/transfer.h \
 	server/transfer_frame.c server/transfer_frame.h \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// curlewd: reads its options, runs a node until it is told to stop, stops it.
+// curlewd: reads its options, runs a node until it is told to stop, stops it. `curlewd health` asks one.
 #include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -8,12 +8,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "config.h"
+#include "server/health.h"
 #include "server/node.h"
 #include "server/options.h"
 
@@ -108,6 +110,15 @@ static void fit_connections(struct options *options)
     options->max_connections = possible;
 }
 
+// ---- Names -------------------------------------------------------------------------------------
+
+// The resolver's own patience of ten seconds and more would outlast most faults: whoever dials asks
+// again anyway, and goes to the last known address meanwhile. An operator's setting stays.
+static void shorten_resolver_timeout(void)
+{
+    setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
+}
+
 // ---- The run -----------------------------------------------------------------------------------
 
 static int run(struct options *options)
@@ -116,11 +127,16 @@ static int run(struct options *options)
     struct failure failure = {0};
     struct node *node = NULL;
     enum log_level level;
+    enum log_format format;
 
     if (log_parse_level(options->log_level, &level))
         log_set_level(level);
+    shorten_resolver_timeout();
+    if (log_parse_format(options->log_format, &format))
+        log_set_format(format);
     signals_start(&signals);
     log_write(LOG_INFO, "starting", "version=%s pid=%d", PACKAGE_VERSION, getpid());
+    options_log(options);
     fit_connections(options);
     enum error error = node_start(options, &node, &failure);
     if (error != ERROR_OK) {
@@ -137,10 +153,11 @@ static int run(struct options *options)
 
 int main(int argc, char **argv)
 {
+    bool health = argc > 1 && strcmp(argv[1], "health") == 0;
     struct options options;
     struct failure failure = {0};
 
-    if (options_parse(argc, argv, &options, &failure) != ERROR_OK) {
+    if (options_parse(argc - health, argv + health, &options, &failure) != ERROR_OK) {
         fprintf(stderr, "curlewd: %s\n", failure.text);
         return EXIT_USAGE;
     }
@@ -152,5 +169,5 @@ int main(int argc, char **argv)
         puts("curlewd " PACKAGE_VERSION);
         return EXIT_SUCCESS;
     }
-    return run(&options);
+    return health ? health_run(&options) : run(&options);
 }

@@ -11,6 +11,7 @@
 enum {
     SILENT_NS = 1000000000, // a peer that has said nothing for so long is not healthy
     LAG_SLOTS = 10000,      // a node that is further behind is not ready
+    OLD_US = 5000000,       // nor is one whose state is older, however little is missing
 };
 
 static enum member_role role_of(enum paxos_role role)
@@ -85,8 +86,7 @@ static void fill_members(const struct node_facts *facts, const struct core_loop_
         const struct peer_entry *entry = peer_list_find(facts->list, node);
         *member = (struct member_status){.id = node};
         if (entry != NULL)
-            snprintf(member->peer, sizeof member->peer, "%s:%u", entry->host,
-                     (unsigned)entry->port);
+            peer_entry_text(entry, member->peer);
         if (node == identity->node)
             fill_self(facts, loop, member);
         else
@@ -139,11 +139,28 @@ static bool follows_well(const struct node_facts *facts, const struct core_loop_
     return heard_lately(facts, leader) && leader->report.serving;
 }
 
-static void fill_serving(const struct node_facts *facts, const struct core_loop_status *loop,
-                         struct node_status *status)
+// Few slots for long are behind as well: the node may be stuck, and it would not tell by their number.
+static bool is_behind(const struct node_facts *facts, const struct core_loop_status *loop,
+                      struct node_status *status)
 {
     uint64_t lag = lag_slots(loop, loop->paxos.leader);
 
+    if (loop->paxos.role == PAXOS_LEADER || (lag <= LAG_SLOTS && facts->age_us <= OLD_US))
+        return false;
+    if (facts->age_us <= OLD_US || facts->age_us == UINT64_MAX)
+        snprintf(status->reason, sizeof status->reason,
+                 "the node is catching up: %" PRIu64 " slots behind the leader", lag);
+    else
+        snprintf(status->reason, sizeof status->reason,
+                 "the node is behind: what it holds is %" PRIu64 " s old, %" PRIu64
+                 " slots behind the leader",
+                 facts->age_us / 1000000, lag);
+    return true;
+}
+
+static void fill_serving(const struct node_facts *facts, const struct core_loop_status *loop,
+                         struct node_status *status)
+{
     status->serving = false;
     if (facts->draining)
         snprintf(status->reason, sizeof status->reason, "the node is shutting down");
@@ -155,11 +172,8 @@ static void fill_serving(const struct node_facts *facts, const struct core_loop_
         snprintf(status->reason, sizeof status->reason,
                  "the leader, node %u, does not answer or is not ready",
                  (unsigned)loop->paxos.leader);
-    else if (lag > LAG_SLOTS)
-        snprintf(status->reason, sizeof status->reason,
-                 "the node is catching up: %" PRIu64 " slots behind the leader", lag);
     else
-        status->serving = true;
+        status->serving = !is_behind(facts, loop, status);
 }
 
 void node_status_fill(const struct node_facts *facts, const struct core_loop_status *loop,

@@ -9,7 +9,8 @@
 struct node_facts {
     const struct identity *identity;
     const struct peer_list *list;
-    uint64_t zxid; // applied here
+    uint64_t zxid;   // applied here
+    uint64_t age_us; // how old that may be; UINT64_MAX: unknown. Of a leader without meaning
     bool draining;
     bool disk_full;
     uint64_t now_ns;

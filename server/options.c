@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "server/peer_list.h"
@@ -32,8 +33,9 @@ struct option_row {
     const char *help;
 };
 
-#define MIB (1ull << 20)
-#define GIB (1ull << 30)
+#define PREFIX "CURLEW_" // of variables of the environment
+#define MIB    (1ull << 20)
+#define GIB    (1ull << 30)
 #define ROW(name, type, field, preset, minimum, maximum, value, help)                              \
     {                                                                                              \
         name, type, offsetof(struct options, field), preset, minimum, maximum, value, help         \
@@ -52,7 +54,7 @@ static const struct option_row rows[] = {
         "--peers, else 1"),
     ROW("peers", OPTION_TEXT, peers, "", 0, 0, "LIST",
         "the nodes of the cluster, the same on each: 1=HOST:PORT,2=HOST:PORT,... or HOST,HOST,... "
-        "for 1,2,... on port 2181; a node listens for the others on its own entry; default: a "
+        "for 1,2,... on port 2190; a node listens for the others on its own entry; default: a "
         "cluster of one"),
     ROW("peer-certificate", OPTION_TEXT, peer_certificate, "", 0, 0, "FILE",
         "PEM certificate of this node for the other nodes: they then speak TLS"),
@@ -62,7 +64,8 @@ static const struct option_row rows[] = {
     ROW("heartbeat", OPTION_DURATION, heartbeat_ms, "100ms", 10, 10000, "TIME",
         "pace of heartbeats; a silent leader is replaced after a few of them"),
     ROW("allowed-host", OPTION_LIST, allowed_hosts, NULL, 0, 0, "NAME",
-        "name accepted in the Host header while listening on loopback (repeatable)"),
+        "name accepted in the Host header beside addresses and localhost; without one any is, "
+        "unless --listen is a loopback address (repeatable)"),
     ROW("allowed-origin", OPTION_LIST, allowed_origins, NULL, 0, 0, "ORIGIN",
         "origin whose web pages may read and write (CORS; repeatable)"),
     ROW("map-size", OPTION_BYTES, map_bytes, "64GiB", 16 * MIB, 16384 * GIB, "BYTES",
@@ -109,13 +112,18 @@ static const struct option_row rows[] = {
         "how long the outcome of an Idempotency-Key is kept"),
     ROW("key-capacity", OPTION_COUNT, key_capacity, "1000000", 1, 100000000, "N",
         "kept Idempotency-Key outcomes; above: 429"),
+    ROW("slow-request", OPTION_DURATION, slow_request_ms, "500ms", 0, 3600000, "TIME",
+        "a request that takes longer is logged with its phases; 0ms: none is"),
+    ROW("log-format", OPTION_TEXT, log_format, "logfmt", 0, 0, "FORMAT", "logfmt or json"),
     ROW("log-level", OPTION_TEXT, log_level, "info", 0, 0, "LEVEL",
         "debug, info, warning or error"),
     ROW("help", OPTION_FLAG, help, NULL, 0, 0, NULL, "print this and exit"),
     ROW("version", OPTION_FLAG, version, NULL, 0, 0, NULL, "print the version and exit"),
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], NAME_MAX_BYTES = 64 };
-enum { HELP_COLUMN = 36, HELP_WIDTH = 80, HELP_MAX_BYTES = 256 };
+_Static_assert(sizeof rows / sizeof rows[0] <= OPTIONS_MAX,
+               "more options than struct options has room for");
+enum { HELP_COLUMN = 36, HELP_WIDTH = 80, HELP_MAX_BYTES = 512 };
 
 static const struct option_row *find_row(const char *name, size_t length)
 {
@@ -151,18 +159,27 @@ static size_t edit_distance(const char *a, const char *b)
     return row[b_length];
 }
 
-static enum error unknown_option(const char *argument, struct failure *failure)
+// The option whose name is meant by this one, in the spelling of the command line; NULL when none is
+// near.
+static const struct option_row *nearest_row(const char *name)
 {
     const struct option_row *nearest = &rows[0];
-    char name[NAME_MAX_BYTES + 1];
 
-    snprintf(name, sizeof name, "%s", argument + strspn(argument, "-"));
-    name[strcspn(name, "=")] = '\0';
     for (size_t i = 1; i < ROW_COUNT; i++) {
         if (edit_distance(name, rows[i].name) < edit_distance(name, nearest->name))
             nearest = &rows[i];
     }
-    if (edit_distance(name, nearest->name) > 1 + strlen(nearest->name) / 3)
+    return edit_distance(name, nearest->name) > 1 + strlen(nearest->name) / 3 ? NULL : nearest;
+}
+
+static enum error unknown_option(const char *argument, struct failure *failure)
+{
+    char name[NAME_MAX_BYTES + 1];
+
+    snprintf(name, sizeof name, "%s", argument + strspn(argument, "-"));
+    name[strcspn(name, "=")] = '\0';
+    const struct option_row *nearest = nearest_row(name);
+    if (nearest == NULL)
         return failure_set(failure, ERROR_USAGE, "unknown option %s; --help lists them", argument);
     return failure_set(failure, ERROR_USAGE, "unknown option %s: did you mean --%s?", argument,
                        nearest->name);
@@ -287,7 +304,7 @@ static enum error set_value(struct options *options, const struct option_row *ro
 
 static void environment_name(const struct option_row *row, char into[NAME_MAX_BYTES])
 {
-    snprintf(into, NAME_MAX_BYTES, "CURLEW_%s", row->name);
+    snprintf(into, NAME_MAX_BYTES, PREFIX "%s", row->name);
     for (char *at = into; *at != '\0'; at++)
         *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
 }
@@ -304,6 +321,13 @@ static enum error set_presets(struct options *options, struct failure *failure)
     return ERROR_OK;
 }
 
+static void note_source(struct options *options, const struct option_row *row,
+                        enum option_source source, const char *text)
+{
+    options->sources[row - rows] = source;
+    options->texts[row - rows] = text;
+}
+
 static enum error set_from_environment(struct options *options, struct failure *failure)
 {
     char name[NAME_MAX_BYTES];
@@ -311,7 +335,7 @@ static enum error set_from_environment(struct options *options, struct failure *
     for (size_t i = 0; i < ROW_COUNT; i++) {
         environment_name(&rows[i], name);
         const char *text = rows[i].type == OPTION_FLAG ? NULL : getenv(name);
-        if (text == NULL)
+        if (text == NULL || text[0] == '\0')
             continue;
         void *field = (char *)options + rows[i].offset;
         enum error error = rows[i].type == OPTION_LIST
@@ -319,6 +343,7 @@ static enum error set_from_environment(struct options *options, struct failure *
                                : set_value(options, &rows[i], name, text, failure);
         if (error != ERROR_OK)
             return error;
+        note_source(options, &rows[i], OPTION_ENVIRONMENT, text);
     }
     return ERROR_OK;
 }
@@ -343,12 +368,12 @@ static enum error set_from_argument(struct options *options, char **arguments, i
         return failure_set(failure, ERROR_USAGE, "%s takes no value", source);
     if (row->type == OPTION_FLAG)
         return set_value(options, row, source, NULL, failure);
-    if (name[length] == '=')
-        return set_value(options, row, source, name + length + 1, failure);
-    if (arguments[1] == NULL)
+    const char *text = name[length] == '=' ? name + length + 1 : arguments[1];
+    if (text == NULL)
         return failure_set(failure, ERROR_USAGE, "%s needs a value: %s", source, row->value);
-    *taken = 2;
-    return set_value(options, row, source, arguments[1], failure);
+    *taken = name[length] == '=' ? 1 : 2;
+    note_source(options, row, OPTION_COMMAND_LINE, text);
+    return set_value(options, row, source, text, failure);
 }
 
 // Half of what TLS needs must not mean none of it.
@@ -368,6 +393,7 @@ static enum error check_tls(const struct options *options, struct failure *failu
 enum error options_parse(int argc, char **argv, struct options *options, struct failure *failure)
 {
     enum log_level level;
+    enum log_format format;
     struct peer_list list;
     int taken;
 
@@ -381,6 +407,10 @@ enum error options_parse(int argc, char **argv, struct options *options, struct 
         error = failure_set(failure, ERROR_USAGE,
                             "--log-level is \"%s\"; it must be debug, info, warning or error",
                             options->log_level);
+    if (error == ERROR_OK && !log_parse_format(options->log_format, &format))
+        error =
+            failure_set(failure, ERROR_USAGE, "--log-format is \"%s\"; it must be logfmt or json",
+                        options->log_format);
     if (error == ERROR_OK)
         error = check_tls(options, failure);
     return error == ERROR_OK ? peer_list_parse(options->peers, &list, failure) : error;
@@ -410,13 +440,16 @@ static void print_wrapped(FILE *to, const char *text)
 static void print_row(FILE *to, const struct option_row *row)
 {
     bool preset = row->preset != NULL && row->preset[0] != '\0';
-    char usage[NAME_MAX_BYTES], help[HELP_MAX_BYTES];
+    char usage[NAME_MAX_BYTES], help[HELP_MAX_BYTES], variable[NAME_MAX_BYTES] = "";
 
     snprintf(usage, sizeof usage, "--%s%s%s", row->name, row->value != NULL ? " " : "",
              row->value != NULL ? row->value : "");
     fprintf(to, "  %-*s", HELP_COLUMN - 2, usage);
-    snprintf(help, sizeof help, "%s%s%s%s", row->help, preset ? " [" : "",
-             preset ? row->preset : "", preset ? "]" : "");
+    if (row->type != OPTION_FLAG)
+        environment_name(row, variable);
+    snprintf(help, sizeof help, "%s%s%s%s%s%s", row->help, preset ? " [" : "",
+             preset ? row->preset : "", preset ? "]" : "", variable[0] != '\0' ? " $" : "",
+             variable);
     print_wrapped(to, help);
 }
 
@@ -424,13 +457,69 @@ void options_help(FILE *to)
 {
     fputs(
         "Usage: curlewd [OPTION]...\n"
-        "A coordination service: znodes, versions and transactions over HTTP and JSON.\n\n"
-        "Each option can also be given as an environment variable: --data-dir is\n"
-        "CURLEW_DATA_DIR; a repeatable one takes its values with commas between them.\n"
-        "The command line wins.\n\n",
+        "   or: curlewd health [OPTION]...\n"
+        "A coordination service: znodes, versions and transactions over HTTP and JSON.\n"
+        "'health' asks the node at --listen on this machine whether it is ready: it\n"
+        "prints one line, and its exit status is 0 if so, else 1.\n\n"
+        "Each option is followed by its default in brackets and by the variable of the\n"
+        "environment that gives it too; a repeatable one takes its values there with\n"
+        "commas between them. Both are read at each start; the command line wins.\n\n",
         to);
     for (size_t i = 0; i < ROW_COUNT; i++)
         print_row(to, &rows[i]);
+}
+
+static void log_row(const struct options *options, const struct option_row *row)
+{
+    enum option_source source = options->sources[row - rows];
+    char quoted[LOG_QUOTED_MAX], variable[NAME_MAX_BYTES];
+
+    if (source == OPTION_PRESET)
+        return;
+    environment_name(row, variable);
+    log_write(LOG_INFO, "option", "name=--%s value=%s from=%s", row->name,
+              log_quote(quoted, options->texts[row - rows]),
+              source == OPTION_ENVIRONMENT ? variable : "command-line");
+}
+
+static bool is_option_variable(const char *variable)
+{
+    char name[NAME_MAX_BYTES];
+
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        environment_name(&rows[i], name);
+        if (strcmp(name, variable) == 0)
+            return true;
+    }
+    return false;
+}
+
+// Nobody can refuse what others put there as well, such as Kubernetes the addresses of a service "curlew".
+static void warn_of_variable(const char *assignment)
+{
+    char variable[NAME_MAX_BYTES], name[NAME_MAX_BYTES], quoted[LOG_QUOTED_MAX];
+    size_t length = strcspn(assignment, "=");
+
+    if (strncmp(assignment, PREFIX, sizeof PREFIX - 1) != 0 || length >= sizeof variable)
+        return;
+    snprintf(variable, sizeof variable, "%.*s", (int)length, assignment);
+    snprintf(name, sizeof name, "%s", variable + sizeof PREFIX - 1);
+    for (char *at = name; *at != '\0'; at++)
+        *at = *at == '_' ? '-' : (char)tolower((unsigned char)*at);
+    const struct option_row *nearest = nearest_row(name);
+    if (nearest == NULL || is_option_variable(variable))
+        return;
+    environment_name(nearest, name);
+    log_write(LOG_WARNING, "a variable of the environment is no option", "variable=%s nearest=%s",
+              log_quote(quoted, variable), name);
+}
+
+void options_log(const struct options *options)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        log_row(options, &rows[i]);
+    for (char **variable = environ; *variable != NULL; variable++)
+        warn_of_variable(*variable);
 }
 
 struct api_limits options_api_limits(const struct options *options)
@@ -455,5 +544,6 @@ struct api_limits options_api_limits(const struct options *options)
         .wait_max_ms = options->wait_max_ms,
         .key_retention_ms = options->key_retention_ms,
         .key_capacity = (uint32_t)options->key_capacity,
+        .slow_request_ms = options->slow_request_ms,
     };
 }

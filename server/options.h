@@ -10,7 +10,10 @@
 #include "base/failure.h"
 #include "base/log.h"
 
-enum { OPTION_VALUES_MAX = 16, OPTION_TEXT_MAX = 2048 };
+enum { OPTIONS_MAX = 64, OPTION_VALUES_MAX = 16, OPTION_TEXT_MAX = 2048 };
+
+// Who gave an option its value, of several who did the last.
+enum option_source { OPTION_PRESET, OPTION_ENVIRONMENT, OPTION_COMMAND_LINE };
 
 // A repeatable option; NULL-terminated. In the environment it is one variable with commas between
 // the values, which then lie in `text`, so a list must not be copied. The first value on the
@@ -56,9 +59,14 @@ struct options {
     uint64_t wait_max_ms;
     uint64_t key_retention_ms;
     uint64_t key_capacity;
+    uint64_t slow_request_ms;
+    const char *log_format;
     const char *log_level;
     bool help;
     bool version;
+    // For options_log; by row of the table:
+    enum option_source sources[OPTIONS_MAX];
+    const char *texts[OPTIONS_MAX]; // as given; of a repeatable option the last one
 };
 
 // Fills every field. Strings point into argv, the environment, static memory or *options itself.
@@ -66,5 +74,8 @@ struct options {
 // a sentence that names the option, its near miss, or its bounds.
 enum error options_parse(int argc, char **argv, struct options *options, struct failure *failure);
 void options_help(FILE *to);
+// One line for each option that is not left at its default: its value and who gave it. And a warning for
+// each variable of the environment that looks like the misspelt one of an option.
+void options_log(const struct options *options);
 // The limits that the REST layer enforces.
 struct api_limits options_api_limits(const struct options *options);

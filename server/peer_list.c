@@ -3,6 +3,7 @@
 #include "server/peer_list.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +138,14 @@ enum error peer_list_parse(const char *text, struct peer_list *list, struct fail
     return error;
 }
 
+void peer_entry_text(const struct peer_entry *entry, char into[PEER_TEXT_MAX])
+{
+    bool v6 = strchr(entry->host, ':') != NULL;
+
+    snprintf(into, PEER_TEXT_MAX, "%s%s%s:%u", v6 ? "[" : "", entry->host, v6 ? "]" : "",
+             (unsigned)entry->port);
+}
+
 const struct peer_entry *peer_list_find(const struct peer_list *list, uint16_t node)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -146,14 +155,21 @@ const struct peer_entry *peer_list_find(const struct peer_list *list, uint16_t n
     return NULL;
 }
 
+// Names of hosts have no case, and one is the other's beginning, up to a dot.
+static bool is_same_host(const char *a, const char *b)
+{
+    size_t length = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+
+    return length > 0 && strncasecmp(a, b, length) == 0 &&
+           (a[length] == '\0' || a[length] == '.') && (b[length] == '\0' || b[length] == '.');
+}
+
 uint16_t peer_list_by_host(const struct peer_list *list, const char *name)
 {
-    size_t length = strlen(name);
     uint16_t found = 0;
 
     for (size_t i = 0; i < list->count; i++) {
-        const char *host = list->entries[i].host;
-        if (strncmp(host, name, length) != 0 || (host[length] != '\0' && host[length] != '.'))
+        if (!is_same_host(list->entries[i].host, name))
             continue;
         if (found != 0)
             return 0;

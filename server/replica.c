@@ -193,7 +193,7 @@ static void step(struct replica *replica, struct paxos_input *input, struct repl
 
 // Gives sequences to what waits, as far as a batch reaches from `sent` on. Returns the end of the batch
 // and its size.
-static uint64_t extend_batch(struct replica *replica, size_t *bytes)
+static uint64_t extend_batch(struct replica *replica, uint64_t now_ns, size_t *bytes)
 {
     uint64_t next = pending_next(replica->pending);
     uint64_t end = replica->sent;
@@ -208,6 +208,7 @@ static uint64_t extend_batch(struct replica *replica, size_t *bytes)
             break;
         struct submission *submission = take_waiting(replica);
         *bytes += COMMAND_OVERHEAD + submission->command->length;
+        submission->proposed_ns = now_ns;
         pending_put(replica->pending, submission);
         next = ++end;
     }
@@ -246,7 +247,7 @@ static bool propose_once(struct replica *replica, struct replica_time now)
 
     if (!paxos_can_propose(replica->paxos, BATCH_OVERHEAD))
         return false;
-    uint64_t end = extend_batch(replica, &bytes);
+    uint64_t end = extend_batch(replica, now.monotonic_ns, &bytes);
     if (bytes + least > PAXOS_VALUE_MAX) {
         end = replica->sent; // the next batch is for our own commands
         bytes = BATCH_OVERHEAD;
@@ -267,10 +268,11 @@ static bool propose_once(struct replica *replica, struct replica_time now)
     return true;
 }
 
-static bool forward_once(struct replica *replica, const struct paxos_status *status)
+static bool forward_once(struct replica *replica, const struct paxos_status *status,
+                         struct replica_time now)
 {
     size_t bytes;
-    uint64_t end = extend_batch(replica, &bytes);
+    uint64_t end = extend_batch(replica, now.monotonic_ns, &bytes);
 
     if (end == replica->sent)
         return false;
@@ -340,7 +342,7 @@ void replica_run(struct replica *replica, struct replica_time now)
             while (propose_once(replica, now))
                 ;
         } else {
-            while (forward_once(replica, &status))
+            while (forward_once(replica, &status, now))
                 ;
         }
         ask_reads(replica, now);
@@ -519,14 +521,17 @@ uint64_t replica_deadline_ns(const struct replica *replica)
     return replica->deadline_ns;
 }
 
-void replica_result(struct replica *replica, const struct origin *origin, struct blob *result)
+void replica_result(struct replica *replica, const struct origin *origin, struct blob *result,
+                    uint64_t committed_ns)
 {
     if (result == NULL || origin->node != replica->identity.node ||
         origin->boot != replica->identity.boot_count)
         return;
     struct submission *submission = pending_execute(replica->pending, origin->sequence);
-    if (submission != NULL)
-        answer(replica, submission, ERROR_OK, blob_ref(result));
+    if (submission == NULL)
+        return;
+    submission->committed_ns = committed_ns;
+    answer(replica, submission, ERROR_OK, blob_ref(result));
 }
 
 void replica_status(const struct replica *replica, struct paxos_status *status)

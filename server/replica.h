@@ -100,8 +100,10 @@ struct replica_read {
 void replica_read(struct replica *replica, struct replica_read *read);
 
 // The result of a command that was executed: answers the submission if it is one of this node's.
-// result NULL: skipped. Thread: apply; only after the results are visible to readers.
-void replica_result(struct replica *replica, const struct origin *origin, struct blob *result);
+// result NULL: skipped. committed_ns: when the port `apply` had its entry; 0: unknown. Thread: apply; only
+// after the results are visible to readers.
+void replica_result(struct replica *replica, const struct origin *origin, struct blob *result,
+                    uint64_t committed_ns);
 
 void replica_status(const struct replica *replica, struct paxos_status *status);
 // Whether something waits that there was no room for.

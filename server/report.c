@@ -27,6 +27,9 @@ void report_encode(const struct report *report, struct buffer *into)
     buffer_u64(into, report->applied);
     buffer_u64(into, report->confirmed_age_us);
     buffer_u64(into, report->confirmed_decided);
+    buffer_u64(into, report->sent_us);
+    buffer_u64(into, report->echo_us);
+    buffer_u64(into, report->held_us);
     buffer_u64(into, hash64(into->data, into->length, 0));
 }
 
@@ -52,8 +55,19 @@ enum error report_decode(const void *data, size_t length, struct report *report)
     report->applied = reader_u64(&reader);
     report->confirmed_age_us = reader_u64(&reader);
     report->confirmed_decided = reader_u64(&reader);
+    report->sent_us = reader_u64(&reader);
+    report->echo_us = reader_u64(&reader);
+    report->held_us = reader_u64(&reader);
     bool right = reader_done(&reader) && kind == FRAME_REPORT && role <= PAXOS_LEADER;
     return right ? ERROR_OK : ERROR_CORRUPT;
+}
+
+uint64_t report_round_trip_us(const struct report *report, uint64_t now_us)
+{
+    if (report->echo_us == 0 || report->echo_us > now_us ||
+        report->held_us > now_us - report->echo_us)
+        return 0;
+    return now_us - report->echo_us - report->held_us;
 }
 
 // While one report waits to be caught up with, a newer one does not replace it: else a node that is

@@ -19,7 +19,15 @@ struct report {
     bool confirmed;
     uint64_t confirmed_age_us;
     paxos_slot confirmed_decided;
+    // For the round trip: the sender's clock, and what the receiver's last report said of its own clock, with
+    // how long ago that came. Microseconds; 0: none came yet.
+    uint64_t sent_us;
+    uint64_t echo_us;
+    uint64_t held_us;
 };
+
+// How long a report of this node and the peer's next one were on their way together; 0: unknown.
+uint64_t report_round_trip_us(const struct report *report, uint64_t now_us);
 
 void report_encode(const struct report *report, struct buffer *into);
 // Errors: CORRUPT.

@@ -16,9 +16,8 @@
 #include "storage/session.h"
 
 enum {
-    HEARD_MAX = 65536,          // sessions that are told of in one tick
-    ASK_AGAIN_NS = 200000000,   // after which a renewal is asked again
-    END_WITHIN_NS = 1000000000, // a proposal to end a session
+    HEARD_MAX = 65536,        // sessions that are told of in one tick
+    ASK_AGAIN_NS = 200000000, // after which a renewal is asked again
 };
 
 // The end of a session, waiting to be proposed or proposed.
@@ -261,12 +260,25 @@ static void ask_leader(struct session_keeper *keeper, const struct paxos_status 
 
 // ---- The end of silent sessions ------------------------------------------------------------------
 
+static bool has_effect(const struct blob *encoded)
+{
+    struct result result;
+    struct op_result op;
+
+    if (result_decode(encoded->data, encoded->length, &result) != ERROR_OK || result.op_count == 0)
+        return false;
+    result_next_op(&result, &op);
+    return op.error == ERROR_OK && (op.flags & RESULT_NO_EFFECT) == 0;
+}
+
 static void ending_answered(struct submission *submission, enum error error, struct blob *result)
 {
     struct ending *ending = CONTAINER_OF(submission, struct ending, submission);
     struct session_keeper *keeper = ending->keeper;
 
-    (void)error; // what did not come about is due again after another timeout
+    // What did not come about is due again after another timeout.
+    if (error == ERROR_OK && keeper->ports.expired != NULL && has_effect(result))
+        keeper->ports.expired(keeper->ports.context);
     blob_unref(result);
     pthread_mutex_lock(&keeper->lock);
     fifo_push(&keeper->ended, &ending->link);
@@ -319,6 +331,7 @@ static struct blob *encode_ending(const struct ending *ending, struct ballot bal
     return blob;
 }
 
+// Without a deadline: as long as it may still be decided no renewal may be answered.
 static void propose_endings(struct session_keeper *keeper, struct ballot ballot, uint64_t now_ns)
 {
     struct fifo_link *link;
@@ -326,7 +339,7 @@ static void propose_endings(struct session_keeper *keeper, struct ballot ballot,
     while (keeper->proposed < SESSION_ENDS_MAX && (link = fifo_pop(&keeper->due)) != NULL) {
         struct ending *ending = CONTAINER_OF(link, struct ending, link);
         ending->submission = (struct submission){.command = encode_ending(ending, ballot),
-                                                 .deadline_ns = now_ns + END_WITHIN_NS,
+                                                 .deadline_ns = UINT64_MAX,
                                                  .shrinks = true,
                                                  .received_ns = now_ns,
                                                  .complete = ending_answered};

@@ -27,6 +27,8 @@ struct session_keeper_ports {
     void (*barrier)(void *context, struct replica_read *read);
     // Makes the loop call session_keeper_turn soon.
     void (*wake)(void *context);
+    // A proposal to end a silent session was executed, and it ended. Thread: any. NULL: never mind.
+    void (*expired)(void *context);
 };
 
 enum { SESSION_ENDS_MAX = 256 }; // proposals under way at once, so that others do not wait

@@ -15,6 +15,7 @@
 struct sessions {
     struct core_loop *loop;
     struct live *live;
+    struct counter *expirations;
     uint16_t node;
     uint64_t boot;
     atomic_uint_fast64_t streams; // so far
@@ -60,6 +61,13 @@ static void wake(void *context)
     core_loop_wake(sessions->loop);
 }
 
+static void expired(void *context)
+{
+    struct sessions *sessions = context;
+
+    counter_add(sessions->expirations, 1);
+}
+
 static bool leads(void *context)
 {
     struct sessions *sessions = context;
@@ -86,13 +94,15 @@ struct sessions *sessions_start(struct core_loop *loop, struct live *live,
                                          .send = send_frame,
                                          .submit = submit,
                                          .barrier = barrier,
-                                         .wake = wake};
+                                         .wake = wake,
+                                         .expired = expired};
     struct reaper_ports reaper = {
         .context = sessions, .live = live, .leads = leads, .submit = submit};
     struct departures_ports departures = {.context = sessions, .submit = submit, .wake = wake};
 
     sessions->loop = loop;
     sessions->live = live;
+    sessions->expirations = settings->expirations;
     sessions->node = settings->node;
     sessions->boot = settings->boot;
     sessions->departures = departures_new(&departures);

@@ -3,16 +3,18 @@
 // what follows when a client leaves.
 #pragma once
 
+#include "base/metrics.h"
 #include "server/core_loop.h"
 #include "storage/live.h"
 
 struct sessions;
 
 struct sessions_settings {
-    uint16_t node;       // this one
-    uint64_t boot;       // its boot_count
-    bool alone;          // a cluster of one
-    uint64_t contact_ns; // since a quorum followed, after which nothing expires
+    uint16_t node;               // this one
+    uint64_t boot;               // its boot_count
+    bool alone;                  // a cluster of one
+    uint64_t contact_ns;         // since a quorum followed, after which nothing expires
+    struct counter *expirations; // of sessions that this node proposed to end
 };
 
 // Starts with the sessions of the live state; before the loop and the apply thread run. What cannot be

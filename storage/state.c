@@ -92,7 +92,13 @@ void state_close(struct state *state)
 
 enum error state_room(struct state *state, uint64_t enough, struct state_room *room)
 {
-    return tables_room(state->tables, enough, &room->free_bytes, &room->total_bytes);
+    struct tables_room found = {0};
+    enum error error = tables_room(state->tables, enough, &found);
+
+    *room = (struct state_room){.used_bytes = found.used_bytes,
+                                .free_bytes = found.free_bytes,
+                                .total_bytes = found.total_bytes};
+    return error;
 }
 
 // ---- Writing -----------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ void state_close(struct state *state);
 // it lies on. What it holds of pages for use again counts as free; they are only looked for when
 // less than `enough` is free without them. Errors: IO. Thread: any.
 struct state_room {
+    uint64_t used_bytes; // of the environment, pages for use again included
     uint64_t free_bytes;
     uint64_t total_bytes;
 };
@@ -124,6 +125,9 @@ enum error view_key(struct view *view, const void *key, size_t length, struct ha
 
 // The next sequence that runs of this node's run; 0 when none of it ran.
 enum error view_origin(struct view *view, uint16_t node, uint64_t boot, uint64_t *next);
+
+// How many ephemeral znodes there are.
+enum error view_ephemerals(struct view *view, uint64_t *count);
 
 // Every row of every table in key order, for checkpoints. table is 0..STATE_TABLES-1; the last one,
 // which holds the position, is left out.

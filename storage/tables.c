@@ -196,8 +196,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-enum error tables_room(struct tables *tables, uint64_t enough, uint64_t *free_bytes,
-                       uint64_t *total_bytes)
+enum error tables_room(struct tables *tables, uint64_t enough, struct tables_room *room)
 {
     struct statvfs disk;
     MDB_envinfo map;
@@ -209,12 +208,22 @@ enum error tables_room(struct tables *tables, uint64_t enough, uint64_t *free_by
     mdb_env_info(tables->environment, &map);
     mdb_env_stat(tables->environment, &stat);
     uint64_t used = ((uint64_t)map.me_last_pgno + 1) * stat.ms_psize;
-    *total_bytes = smaller(map.me_mapsize, (uint64_t)disk.f_blocks * disk.f_frsize);
-    *free_bytes = smaller(map.me_mapsize - used, (uint64_t)disk.f_bavail * disk.f_frsize);
-    if (*free_bytes >= enough)
+    room->used_bytes = used;
+    room->total_bytes = smaller(map.me_mapsize, (uint64_t)disk.f_blocks * disk.f_frsize);
+    room->free_bytes = smaller(map.me_mapsize - used, (uint64_t)disk.f_bavail * disk.f_frsize);
+    if (room->free_bytes >= enough)
         return ERROR_OK;
     int code = count_free_pages(tables, &pages);
-    *free_bytes += pages * stat.ms_psize;
+    room->free_bytes += pages * stat.ms_psize;
+    return code == 0 ? ERROR_OK : failed(code);
+}
+
+enum error table_count(struct transaction *transaction, enum table table, uint64_t *count)
+{
+    MDB_stat stat;
+    int code = mdb_stat(transaction->handle, transaction->tables->handles[table], &stat);
+
+    *count = code == 0 ? stat.ms_entries : 0;
     return code == 0 ? ERROR_OK : failed(code);
 }
 

@@ -70,8 +70,12 @@ enum error tables_open(const char *directory, uint64_t map_bytes, struct tables 
 void tables_close(struct tables *tables);
 
 // See state_room.
-enum error tables_room(struct tables *tables, uint64_t enough, uint64_t *free_bytes,
-                       uint64_t *total_bytes);
+struct tables_room {
+    uint64_t used_bytes;
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+};
+enum error tables_room(struct tables *tables, uint64_t enough, struct tables_room *room);
 
 // A reading transaction is begun once and then reset and renewed, which is much cheaper.
 enum error transaction_read(struct tables *tables, struct transaction *transaction);
@@ -100,6 +104,9 @@ enum error table_seek(struct transaction *transaction, enum table table, struct 
                       struct row *row);
 enum error table_first(struct transaction *transaction, enum table table, struct row *row);
 enum error table_next(struct transaction *transaction, enum table table, struct row *row);
+
+// How many rows the table has.
+enum error table_count(struct transaction *transaction, enum table table, uint64_t *count);
 
 // key and value must not point into the tables.
 enum error table_put(struct transaction *transaction, enum table table, struct bytes key,

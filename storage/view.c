@@ -229,6 +229,11 @@ enum error view_key(struct view *view, const void *key, size_t length, struct ha
     return ERROR_OK;
 }
 
+enum error view_ephemerals(struct view *view, uint64_t *count)
+{
+    return table_count(&view->transaction, TABLE_EPHEMERAL, count);
+}
+
 enum error view_rows(struct view *view, row_visit visit, void *context)
 {
     struct row row;

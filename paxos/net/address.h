@@ -8,7 +8,7 @@
 
 enum { ADDRESS_TEXT_MAX = 64 }; // bytes of an address and port as text, with NUL
 
-// "10.0.0.1:2181", "[::1]:2181".
+// "10.0.0.1:2190", "[::1]:2190".
 void address_text(const struct sockaddr *address, char text[ADDRESS_TEXT_MAX]);
 // Of the other end of a connection; "unknown" when it is gone already.
 void address_of_peer(int fd, char text[ADDRESS_TEXT_MAX]);

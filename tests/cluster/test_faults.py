@@ -3,6 +3,7 @@
 about all that its clients were told."""
 import contextlib
 import random
+import re
 import time
 
 import pytest
@@ -327,8 +328,10 @@ def test_one_far_node_slows_nobody_down(three):
 
 def slow_down(node, library, flush_ms):
     """From its next start on each flush of this node takes so long."""
-    node.environ = PowerLoss(library, node.directory, node.cluster.directory / f'unsynced{node.number}',
-                             delay_us=flush_ms * 1000).environment()
+    disk = PowerLoss(library, node.directory, node.cluster.directory / f'unsynced{node.number}',
+                     delay_us=flush_ms * 1000)
+    node.environ = disk.environment()
+    return disk
 
 
 def test_slow_disks_depose_nobody(make_cluster, library, seed):
@@ -360,6 +363,33 @@ def test_a_follower_with_a_slow_disk_slows_nobody_down(three, library):
     workload.finish()
 
 
+def test_a_follower_that_is_stuck_is_not_ready(three, library):
+    """Its disk hangs. It hears of the leader as before, and not much is missing: that it is stuck only the
+    time tells."""
+    cluster, workload = three
+    stuck = cluster.others(cluster.leader())[0]
+    disk = slow_down(stuck, library, 1)
+    stuck.terminate()
+    stuck.spawn()
+    cluster.wait_ready()
+    workload.leave(stuck)
+    disk.hang()
+    workload.wait_progress()
+    assert cluster.wait(lambda: says_that_it_is_behind(stuck), 'a stuck node says so')
+    assert all(node.is_ready() for node in cluster.others(stuck))
+    disk.reset()
+    workload.through = list(cluster)
+    goes_on_with_all(cluster, workload)
+    workload.finish()
+
+
+def says_that_it_is_behind(node):
+    reply = node.ask('GET', '/readyz?verbose')
+    assert reply is not None, 'it does not answer'
+    return reply.status == 503 and re.search(r'what it holds is \d+ s old, \d+ slots behind the leader',
+                                             reply.json['detail'])
+
+
 # ---- Catching up ----
 
 @pytest.mark.parametrize('restarts', [False, True])
@@ -377,3 +407,4 @@ def test_a_follower_that_missed_much_catches_up(make_cluster, seed, restarts):
             workload.wait_progress(cluster.others(late), writes=50, deadline_s=60)
     goes_on_with_all(cluster, workload)
     workload.finish()
+

@@ -7,6 +7,8 @@
 // $POWERLOSS_LIE    1: fsync and fdatasync do nothing and say that they did
 // $POWERLOSS_DELAY  microseconds that a sync takes (500); nothing is really synced
 //
+// While there is a file "hang" in the log's directory, no sync ends.
+//
 // Before a write the old content of every 512-byte sector it touches goes to the log; behind a sync
 // a record says up to which entry of the log the file (or the directory) is now durable. One mutex
 // covers the record and the write, so the log has the order of what happened.
@@ -342,6 +344,16 @@ int fallocate64(int descriptor, int mode, off_t offset, off_t length)
 // ---- syncs
 // ----------------------------------------------------------------------------------------
 
+static void hang_while_asked(void)
+{
+    static const struct timespec pause = {.tv_nsec = 10000000};
+    char name[PATH_MAX + 8];
+
+    snprintf(name, sizeof name, "%s/hang", log_directory);
+    while (access(name, F_OK) == 0)
+        nanosleep(&pause, NULL);
+}
+
 static int sync_file(int descriptor)
 {
     struct timespec pause = {.tv_sec = delay_us / 1000000, .tv_nsec = delay_us % 1000000 * 1000};
@@ -359,6 +371,7 @@ static int sync_file(int descriptor)
     record.sequence = next_sequence;
     pthread_mutex_unlock(&mutex);
     nanosleep(&pause, NULL);
+    hang_while_asked();
     pthread_mutex_lock(&mutex);
     record.inode = status.st_ino;
     put(&record, path, "", NULL);

@@ -63,6 +63,10 @@ class PowerLoss:
                 'POWERLOSS_DELAY': str(self.delay_us),
                 'ASAN_OPTIONS': 'verify_asan_link_order=0:' + os.environ.get('ASAN_OPTIONS', '')}
 
+    def hang(self):
+        """From now on no flush ends, until reset."""
+        (self.log / 'hang').touch()
+
     def reset(self):
         shutil.rmtree(self.log, ignore_errors=True)
         self.log.mkdir(parents=True)

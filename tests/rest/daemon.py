@@ -16,11 +16,11 @@ START_DEADLINE_S = 20
 ALLOWED_ORIGIN = 'http://pages.example:8080'
 ALLOWED_HOST = 'curlew.example'
 STOP_DEADLINE_S = 20
-LISTENING = re.compile(r'msg="listening" address=(\S+):(\d+)')
+LISTENING = re.compile(r'(?:msg="listening" address=|"msg":"listening","address":")(\S+):(\d+)')
 # What no run of the daemon may ever print.
 FAULTS = re.compile(
     r'AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|'
-    r'[Aa]ssertion|ASSERT|Segmentation fault|level=error'
+    r'[Aa]ssertion|ASSERT|Segmentation fault|level=error|"level":"error"'
 )
 
 

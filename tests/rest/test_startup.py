@@ -27,7 +27,7 @@ def test_help_lists_every_option():
                    '--max-json-depth', '--max-multi-ops', '--max-delete-nodes', '--max-list-items',
                    '--request-timeout', '--idle-timeout', '--wait-default', '--wait-max',
                    '--key-retention', '--key-capacity', '--disk-reserve-bytes',
-                   '--checkpoint-journal-bytes', '--live-dir', '--log-level'):
+                   '--checkpoint-journal-bytes', '--live-dir', '--log-level', '--log-format', '--slow-request'):
         assert option in result.stdout, option
 
 
@@ -48,7 +48,7 @@ def test_an_unknown_option_suggests_the_nearest(tmp_path, wrong, right):
 @pytest.mark.parametrize('option, value', [
     ('--id', 'x'), ('--max-connections', '-1'), ('--max-connections', ''),
     ('--max-connections', '10x'), ('--request-timeout', '10'), ('--request-timeout', '10 parsecs'),
-    ('--request-timeout', '-1s'), ('--log-level', 'loud'), ('--max-url-bytes', '1')])
+    ('--request-timeout', '-1s'), ('--log-level', 'loud'), ('--log-format', 'xml'), ('--max-url-bytes', '1')])
 def test_a_wrong_value_is_named(tmp_path, option, value):
     result = run('--data-dir', tmp_path / 'd', option, value)
     assert result.returncode != 0
@@ -88,6 +88,22 @@ def test_the_command_line_precedes_the_environment(start):
 def test_a_wrong_value_in_the_environment_is_refused(tmp_path):
     result = run('--data-dir', tmp_path / 'd', CURLEW_MAX_BODY_BYTES='many')
     assert result.returncode != 0 and 'CURLEW_MAX_BODY_BYTES' in result.stderr
+
+
+def test_an_empty_variable_is_none(start):
+    daemon = start(environ={'CURLEW_MAX_BODY_BYTES': '', 'CURLEW_ID': '', 'CURLEW_PEERS': ''})
+    expect(Client(daemon.port).put('/a', b'x' * 3000), 201)
+
+
+def test_who_gave_which_option_is_logged(start):
+    daemon = start('--wait-max', '7s', '--wait-max=8s',
+                   environ={'CURLEW_ID': '5', 'CURLEW_WAIT_MAX': '9s', 'CURLEW_PEER': 'a,b', 'CURLEW_LONG': '1',
+                            'CURLEW_PORT': 'tcp://10.0.0.1:2180', 'CURLEW_SERVICE_HOST': '10.0.0.1'})
+    log = daemon.log()
+    assert 'msg="option" name=--id value="5" from=CURLEW_ID\n' in log
+    assert 'msg="option" name=--wait-max value="8s" from=command-line\n' in log
+    assert 'name=--wait-default' not in log
+    assert re.findall('variable="(\\w+)" nearest=(\\w+)', log) == [('CURLEW_PEER', 'CURLEW_PEERS')]
 
 
 def test_a_second_process_on_a_directory_is_refused(start):

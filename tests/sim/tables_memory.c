@@ -141,12 +141,11 @@ void tables_close(struct tables *tables)
     free(tables);
 }
 
-enum error tables_room(struct tables *tables, uint64_t enough, uint64_t *free_bytes,
-                       uint64_t *total_bytes)
+enum error tables_room(struct tables *tables, uint64_t enough, struct tables_room *room)
 {
     (void)tables;
     (void)enough;
-    *free_bytes = *total_bytes = UINT64_MAX;
+    *room = (struct tables_room){.free_bytes = UINT64_MAX, .total_bytes = UINT64_MAX};
     return ERROR_OK;
 }
 
@@ -267,6 +266,12 @@ enum error table_first(struct transaction *transaction, enum table table, struct
 enum error table_next(struct transaction *transaction, enum table table, struct row *row)
 {
     return stand_on(transaction, table, transaction->handle->at[table] + 1, row);
+}
+
+enum error table_count(struct transaction *transaction, enum table table, uint64_t *count)
+{
+    *count = sorted_of(transaction, table)->count;
+    return ERROR_OK;
 }
 
 // ---- Changes -----------------------------------------------------------------------------------

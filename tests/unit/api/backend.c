@@ -171,7 +171,6 @@ void backend_start(struct backend *backend)
     backend->status.members[0] =
         (struct member_status){.id = 1, .role = ROLE_LEADER, .healthy = true};
     backend->port = (struct api_backend){.context = backend,
-                                         .live = backend->live,
                                          .submit = submit,
                                          .status = tell_status,
                                          .read_at_once = read_at_once,

@@ -67,12 +67,18 @@ static int teardown(void **state)
     return 0;
 }
 
-static void start(struct fixture *fixture)
+static void start_closed(struct fixture *fixture)
 {
     struct failure failure = {0};
 
     if (api_start(&fixture->options, &fixture->backend.port, &fixture->api, &failure) != ERROR_OK)
         fail_msg("%s", failure.text);
+}
+
+static void start(struct fixture *fixture)
+{
+    start_closed(fixture);
+    api_open(fixture->api, fixture->backend.live);
 }
 
 static int connect_to(const struct fixture *fixture)
@@ -139,6 +145,49 @@ static void http_reads_what_was_written(void **state)
     assert_contains(fixture->reply, "HTTP/1.1 200 OK\r\n");
     assert_contains(fixture->reply, "ETag: \"1.1.0\"\r\n");
     assert_contains(fixture->reply, "{\"path\":\"/a\",\"data\":\"hello\",\"encoding\":\"utf8\"");
+}
+
+static void http_tells_what_it_waits_for_until_it_is_opened(void **state)
+{
+    struct fixture *fixture = *state;
+    struct node_status *status = &fixture->backend.status;
+
+    status->starting = true;
+    status->serving = false;
+    status->leader = 0;
+    snprintf(status->reason, sizeof status->reason, "waiting for node 2");
+    start_closed(fixture);
+    api_changed(fixture->api, 7);
+    ask(fixture, "GET", "/livez", "");
+    assert_contains(fixture->reply, "HTTP/1.1 200 ");
+    ask(fixture, "GET", "/v1/cluster", "");
+    assert_contains(fixture->reply, "HTTP/1.1 200 ");
+    ask(fixture, "GET", "/readyz?verbose", "");
+    assert_contains(fixture->reply, "HTTP/1.1 503 ");
+    assert_contains(fixture->reply, "/problems/starting");
+    assert_contains(fixture->reply, "\"detail\":\"waiting for node 2\"");
+    ask(fixture, "PUT", "/v1/znodes/a", "x");
+    assert_contains(fixture->reply, "HTTP/1.1 503 ");
+    assert_contains(fixture->reply, "Retry-After: ");
+    assert_contains(fixture->reply, "waiting for node 2");
+    pthread_mutex_lock(&fixture->backend.lock);
+    status->starting = false;
+    status->serving = true;
+    status->leader = 1;
+    pthread_mutex_unlock(&fixture->backend.lock);
+    api_open(fixture->api, fixture->backend.live);
+    ask(fixture, "PUT", "/v1/znodes/a", "x");
+    assert_contains(fixture->reply, "HTTP/1.1 201 ");
+    ask(fixture, "GET", "/readyz", "");
+    assert_contains(fixture->reply, "HTTP/1.1 200 ");
+}
+
+static void http_stops_before_it_is_opened(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start_closed(fixture);
+    ask(fixture, "GET", "/livez", "");
 }
 
 static void http_says_not_modified_without_a_body(void **state)
@@ -591,6 +640,8 @@ int main(void)
         TEST(http_drain_is_no_departure),
         TEST(http_tells_streams_what_becomes_of_their_session),
         TEST(http_reads_what_was_written),
+        TEST(http_tells_what_it_waits_for_until_it_is_opened),
+        TEST(http_stops_before_it_is_opened),
         TEST(http_says_not_modified_without_a_body),
         TEST(http_answers_pipelined_requests_in_order),
         TEST(http_passes_on_why_the_backend_refuses),

@@ -39,9 +39,6 @@ static void route_finds_the_operation(void **state)
     assert_operation(METHOD_POST, "/v1/multi", "multi_post", "");
     assert_operation(METHOD_POST, "/v1/sessions", "sessions_post", "");
     assert_operation(METHOD_PUT, "/v1/sessions/0x1f", "session_put", "0x1f");
-    assert_operation(METHOD_GET, "/v1/sessions/0x1f", "session_get", "0x1f");
-    assert_operation(METHOD_GET, "/v1/sessions/0x1f/stream", "session_stream_get", "0x1f");
-    assert_operation(METHOD_GET, "/v1/sessions/stream", "session_get", "stream");
     assert_operation(METHOD_GET, "/problems/no-node", "problem_get", "no-node");
 }
 
@@ -62,7 +59,7 @@ static void route_does_not_find_what_is_not_there(void **state)
                                         "/v1/session",
                                         "/v1/sessions/",
                                         "/v1/sessions/0x1/a",
-                                        "/metrics",
+                                        "/metric",
                                         "/V1/znodes",
                                         "/v1/sessions//stream",
                                         "/v1/sessions/0x1/stream/",

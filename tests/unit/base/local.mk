@@ -11,3 +11,13 @@ check_PROGRAMS += tests/unit/base/test_map
 tests_unit_base_test_map_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_base_test_map_SOURCES = tests/unit/base/test_map.c
 tests_unit_base_test_map_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/base/test_metrics
+tests_unit_base_test_metrics_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_base_test_metrics_SOURCES = tests/unit/base/test_metrics.c
+tests_unit_base_test_metrics_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/base/test_log_json
+tests_unit_base_test_log_json_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_base_test_log_json_SOURCES = tests/unit/base/test_log_json.c
+tests_unit_base_test_log_json_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

@@ -87,6 +87,11 @@ static void own_entry_is_found_by_host_name(void **state)
     assert_int_equal(peer_list_by_host(&list, "n2"), 2);
     assert_int_equal(peer_list_by_host(&list, "n3"), 3);
     assert_int_equal(peer_list_by_host(&list, "n"), 0);
+    assert_int_equal(peer_list_by_host(&list, "n1.cluster.local"), 1);
+    assert_int_equal(peer_list_by_host(&list, "N2.Example.org"), 2);
+    assert_int_equal(peer_list_by_host(&list, "n2.example.com"), 0);
+    assert_int_equal(peer_list_by_host(&list, "n11"), 0);
+    assert_int_equal(peer_list_by_host(&list, ""), 0);
     list = parse("a.example,a.example:7");
     assert_int_equal(peer_list_by_host(&list, "a"), 0);
 }

@@ -83,7 +83,7 @@ static void execute(struct fixture *fixture, const struct entry *entry)
             assert_int_equal(batch_next_command(&part, &command, &length), ERROR_OK);
             assert_int_equal(part.origin.sequence, fixture->next_sequence++);
             struct blob *result = blob_copy(command, length);
-            replica_result(fixture->replica, &part.origin, result);
+            replica_result(fixture->replica, &part.origin, result, 0);
             blob_unref(result);
         }
     }
