@@ -88,6 +88,7 @@ struct request {
     struct credential session;    // of the header Curlew-Session
     bool session_heard;           // and the backend was told
     bool session_known;           // and it knew the session, and the secret was right
+    bool for_event_source;        // what will pass closes the connection instead of being answered
     char secret[SECRET_TEXT_MAX]; // of a session that is opened
     struct buffer body;           // owned
     uint64_t body_reserved;       // part of service->bodies

@@ -40,7 +40,8 @@
     X(GET, "/v1/watch", "watch_paths_get", watch_get, QUERIES_WATCH | QUERY_BIT(PATH), false)      \
     X(GET, "/v1/sessions", "sessions_get", sessions_get, QUERIES_LIST, false)                      \
     X(POST, "/v1/sessions", "sessions_post", sessions_post, QUERIES_NONE, true)                    \
-    X(GET, "/v1/sessions/{id}", "session_get", session_get, QUERIES_NONE, false)                   \
+    X(GET, "/v1/sessions/{id}", "session_get", session_get, QUERY_BIT(LIMIT) | QUERY_BIT(CURSOR),  \
+      false)                                                                                       \
     X(PUT, "/v1/sessions/{id}", "session_put", session_put, QUERIES_NONE, false)                   \
     X(DELETE, "/v1/sessions/{id}", "session_delete", session_delete, QUERIES_NONE, false)          \
     X(GET, "/v1/sessions/{id}/stream", "session_stream_get", session_stream_get, QUERY_BIT(GRACE), \

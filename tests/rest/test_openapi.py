@@ -141,10 +141,10 @@ QUERIES = [(template, method, contract.resolve(parameter)['name'])
 @pytest.mark.parametrize('template, method, name', QUERIES, ids=lambda value: value.strip('/'))
 def test_every_documented_parameter_is_known(api, top, template, method, name):
     url = url_of(template, top)
-    if name == 'cursor' and template == '/v1/sessions':
+    if name == 'cursor' and 'sessions' in template:
         for _ in range(2):
-            api.request('POST', url, b'{"timeout_ms": 60000}')
-        value = api.request('GET', f'{url}?limit=1').json['next']
+            api.request('POST', '/v1/sessions', b'{"timeout_ms": 60000}')
+        value = api.request('GET', '/v1/sessions?limit=1').json['next']
     elif name == 'cursor':
         api.put(top + '/a')
         api.put(top + '/b')

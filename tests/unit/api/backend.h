@@ -13,6 +13,7 @@ struct backend {
     enum error read_error;  // of reads that need a barrier; OK: they are allowed at once
     enum error write_error; // completes submissions without executing them; OK: executes
     bool holding;           // submissions wait until backend_release
+    bool forgetful;         // no session is known to touch
     char directory[64];
     struct live *live;
     pthread_t thread;

@@ -610,9 +610,32 @@ static void http_tells_streams_what_becomes_of_their_session(void **state)
     close(second);
 }
 
+// Who may be an EventSource is never told of what will pass; who has a credential is told the truth of it.
+static void http_checks_the_credential_of_a_watch(void **state)
+{
+    static const char wrong[] =
+        "GET /v1/watch HTTP/1.1\r\nHost: localhost\r\nCurlew-Session: "
+        "0x9.00000000000000000000000000000000\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    fixture->backend.forgetful = true;
+    start(fixture);
+    int fd = connect_to(fixture);
+    send_text(fd, wrong);
+    receive(fixture, fd, "session-expired");
+    close(fd);
+    fixture->backend.read_error = ERROR_NO_LEADER;
+    fd = connect_to(fixture);
+    send_text(fd, wrong);
+    receive(fixture, fd, NULL);
+    assert_string_equal(fixture->reply, "");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(http_checks_the_credential_of_a_watch),
         TEST(http_tells_of_clients_that_leave_their_session),
         TEST(http_drain_is_no_departure),
         TEST(http_tells_streams_what_becomes_of_their_session),
