@@ -25,6 +25,7 @@ struct ending {
     struct fifo_link link;
     struct session_keeper *keeper;
     struct submission submission;
+    struct ballot ballot; // of the leader that asks for it
     uint64_t id;
     uint64_t generation;
 };
@@ -206,10 +207,13 @@ static void begin_barriers(struct session_keeper *keeper, struct fifo *noted)
 }
 
 // The leader takes note of a session, unless its end is under way: whether that comes to pass must be
-// known first.
+// known first. What was asked for in an earlier ballot is known behind the first entry of this one, and
+// so behind every barrier.
 static bool take_note(struct session_keeper *keeper, uint64_t id)
 {
-    if (map_get(&keeper->endings, id) != NULL)
+    const struct ending *ending = map_get(&keeper->endings, id);
+
+    if (ending != NULL && ballot_compare(ending->ballot, keeper->ballot) == 0)
         return false;
     session_clock_touch(keeper->clock, id);
     return true;
@@ -356,6 +360,7 @@ static void silent(void *context, uint64_t id, uint64_t generation)
         return;
     struct ending *ending = memory_zalloc(sizeof *ending);
     ending->keeper = keeper;
+    ending->ballot = keeper->ballot;
     ending->id = id;
     ending->generation = generation;
     map_put(&keeper->endings, id, ending);

@@ -18,5 +18,6 @@ include $(srcdir)/tests/unit/server/local.mk
 include $(srcdir)/tests/sim/local.mk
 include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/fuzz/local.mk
+include $(srcdir)/tests/sim/marks.mk
 include $(srcdir)/tests/mutants/local.mk
 EXTRA_DIST += tests/rest tests/crash tests/cluster tests/tidy.sh tests/names.sh tests/unit/cmocka_test.h

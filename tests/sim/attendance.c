@@ -181,6 +181,13 @@ static void port_wake(void *context)
         node_wake(node);
 }
 
+static void port_expired(void *context)
+{
+    struct node *node = context;
+
+    world_count(node->world, COUNT_TOLD_EXPIRED);
+}
+
 // ---- Life ----------------------------------------------------------------------------------------
 
 static void require(enum error error)
@@ -200,7 +207,8 @@ void attendance_start(struct node *node)
                                          .send = port_send,
                                          .submit = port_submit,
                                          .barrier = port_barrier,
-                                         .wake = port_wake};
+                                         .wake = port_wake,
+                                         .expired = port_expired};
 
     node->attendance = memory_zalloc(sizeof *node->attendance);
     node->attendance->keeper = session_keeper_new(&settings, &ports);
@@ -253,6 +261,11 @@ void attendance_receive(struct node *node, uint16_t from, const void *data, size
     session_keeper_receive(node->attendance->keeper, from, data, length);
     node_stepped(node);
     node_wake(node);
+}
+
+void attendance_drain(struct node *node)
+{
+    session_keeper_drain(node->attendance->keeper);
 }
 
 void attendance_turn(struct node *node)

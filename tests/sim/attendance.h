@@ -26,6 +26,8 @@ void attendance_receive(struct node *node, uint16_t from, const void *data, size
 void attendance_turn(struct node *node);
 void attendance_tick(struct node *node);
 void attendance_on_after_tick(struct world *world, struct event *event);
+// The node is about to end.
+void attendance_drain(struct node *node);
 // The process stands still for so long.
 void attendance_pause(struct node *node, uint64_t real_ns);
 // ... and goes on so much earlier.

@@ -108,6 +108,16 @@ static void teach_unasked(struct node *node)
         bulk_teach(node);
 }
 
+// A disk that is nearly full is noticed before it is, if somebody looks in time.
+static void watch_space(struct node *node)
+{
+    uint64_t reserve = node->world->swarm.reserve;
+    uint64_t bytes;
+
+    if (reserve > 0 && node->disk->operations->free_bytes(node->disk, &bytes) == ERROR_OK)
+        replica_set_disk_full(node->replica, bytes < reserve);
+}
+
 void bulk_on_check(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
@@ -123,6 +133,8 @@ void bulk_on_check(struct world *world, struct event *event)
         node_fatal(node, error);
     else
         look_later(node);
+    if (error == ERROR_OK)
+        watch_space(node);
     if (error == ERROR_OK)
         teach_unasked(node);
 }

@@ -54,6 +54,7 @@ void courier_start(struct node *node)
                                          .identity = &node->identity,
                                          .journal = node->journal,
                                          .epoch = 1,
+                                         .reserve_bytes = node->world->swarm.reserve,
                                          .entries_max = node->world->swarm.entries_max,
                                          .silence_ns =
                                              node->world->swarm.retransmit_us * MICROSECOND_NS};

@@ -18,6 +18,7 @@
 // F(NAME, name, weight when drawn, alone: makes sense with one node)
 #define FAULTS(F)                                                                                  \
     F(KILL, kill, 6, true)                                                                         \
+    F(STOP, stop, 3, true)                                                                         \
     F(POWER_ONE, power_one, 6, true)                                                               \
     F(POWER_ALL, power_all, 2, true)                                                               \
     F(PAUSE, pause, 4, true)                                                                       \
@@ -67,14 +68,15 @@ static uint32_t sometimes(struct world *world, uint32_t most)
 
 static void draw_watching(struct world *world)
 {
-    static const uint64_t zxids[] = {100000, 20, 100, 1000};
-    static const uint64_t bytes[] = {32 << 20, 32 << 20, 3000, 30000};
+    static const uint64_t zxids[] = {100000, 10, 20, 100};
+    static const uint64_t bytes[] = {32 << 20, 32 << 20, 2000, 10000};
     struct choice_stream *choices = &world->choices;
     struct swarm *swarm = &world->swarm;
 
     swarm->watchers = choose(choices, 5);
     swarm->history_zxids = zxids[choose(choices, 4)];
     swarm->history_bytes = bytes[choose(choices, 4)];
+    swarm->notify_ns = (choose(choices, 2) == 0 ? 100 : 5000) * MICROSECOND_NS;
     swarm->history_data = choose(choices, 2) == 0 ? 64 << 10 : 60;
 }
 
@@ -121,6 +123,8 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
     swarm->checkpoints = sometimes(world, 300000);
     swarm->exchanges = 600000;
+    if (choose(choices, 2) == 1)
+        swarm->reserve = 1 + choose(choices, 200000);
     if (choose(choices, 3) != 0)
         swarm->sessions = 50000 + choose(choices, 750000);
     swarm->lapses = 25000;
@@ -183,6 +187,26 @@ static void draw_sessions(struct world *world)
     swarm->loss = swarm->corruption = 0;
 }
 
+// Followers that fall behind further than the journal reaches, on disks that are stuck or full.
+static void draw_checkpoints(struct world *world)
+{
+    struct swarm *swarm = &world->swarm;
+
+    add_fault(swarm, FAULT_DEPOSE, 2);
+    add_fault(swarm, FAULT_PARTITION, 2);
+    add_fault(swarm, FAULT_DISK_STUCK, 4);
+    add_fault(swarm, FAULT_DISK_FULL, 4);
+    add_fault(swarm, FAULT_STALL, 2);
+    add_fault(swarm, FAULT_KILL, 1);
+    swarm->fault_interval_ns = choose_between(&world->choices, 50, 300) * MILLISECOND_NS;
+    swarm->entries_max = choose_between(&world->choices, 1, 5);
+    swarm->retain = 1;
+    swarm->checkpoints = 500000;
+    swarm->bulk_ns = choose_between(&world->choices, 1, 20) * MILLISECOND_NS;
+    swarm->clients = choose_between(&world->choices, 4, 8);
+    swarm->think_ns = choose_between(&world->choices, 1, 5) * MILLISECOND_NS;
+}
+
 // What takes several faults at once is rare when each is drawn by itself: some seeds have a theme.
 static void draw_theme(struct world *world)
 {
@@ -220,6 +244,9 @@ static void draw_theme(struct world *world)
         break;
     case THEME_SESSIONS:
         draw_sessions(world);
+        break;
+    case THEME_CHECKPOINTS:
+        draw_checkpoints(world);
         break;
     default:
         break;
@@ -556,6 +583,9 @@ static void strike(struct world *world, enum fault_kind kind)
     switch (kind) {
     case FAULT_KILL:
         faults_kill(node);
+        break;
+    case FAULT_STOP:
+        node_stop(node);
         break;
     case FAULT_POWER_ONE:
         faults_power(node);

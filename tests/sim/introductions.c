@@ -46,7 +46,8 @@ void introduction_keep_copy(struct node *node)
     node->older_disk = disk_fake_clone(node->disk);
 }
 
-// Nothing can find an older copy but those who have met a later run of it.
+// Nothing can find an older copy but those who have met a later run of it. Whoever is down may have died of
+// noting it.
 static bool all_have_met(const struct node *node)
 {
     const struct world *world = node->world;
@@ -54,7 +55,8 @@ static bool all_have_met(const struct node *node)
     for (size_t i = 0; i < world->swarm.nodes; i++) {
         const struct node *other = &world->nodes[i];
         const struct cluster_member *known = identity_member(&other->identity, node->id);
-        if (other != node && (known == NULL || known->boot != node->identity.boot_count))
+        if (other != node &&
+            (!other->up || known == NULL || known->boot != node->identity.boot_count))
             return false;
     }
     return true;

@@ -263,6 +263,20 @@ static void tell_down(struct world *world, uint16_t who, uint16_t about)
                 .kind = EVENT_PEER_DOWN, .node = who, .run = node->run, .a = (uint64_t)about + 1});
 }
 
+// It is dialled again.
+static void tell_up(struct world *world, uint16_t who, uint16_t about)
+{
+    enum { REDIALS = 4 };
+    const struct node *node = &world->nodes[who];
+
+    if (!node->up || !world->nodes[about].up || world->network->cut[who][about])
+        return;
+    world_schedule(
+        world, delay_of(world) * REDIALS,
+        (struct event){
+            .kind = EVENT_PEER_UP, .node = who, .run = node->run, .a = (uint64_t)about + 1});
+}
+
 void network_reset(struct world *world, uint16_t a, uint16_t b)
 {
     struct network *network = world->network;
@@ -270,6 +284,8 @@ void network_reset(struct world *world, uint16_t a, uint16_t b)
     network->connection[a][b] = ++network->connection[b][a];
     tell_down(world, a, b);
     tell_down(world, b, a);
+    tell_up(world, a, b);
+    tell_up(world, b, a);
 }
 
 void network_node_down(struct world *world, uint16_t index, bool told)
@@ -283,6 +299,10 @@ void network_node_down(struct world *world, uint16_t index, bool told)
 void network_node_up(struct world *world, uint16_t index)
 {
     memset(world->network->known_run[index], 0, sizeof world->network->known_run[index]);
+    for (uint16_t i = 0; i < world->swarm.nodes; i++) {
+        if (i != index)
+            tell_up(world, i, index);
+    }
 }
 
 void network_cut(struct world *world, uint16_t from, uint16_t to, bool cut)

@@ -240,6 +240,15 @@ void node_on_peer_down(struct world *world, struct event *event)
     node_stepped(node);
 }
 
+void node_on_peer_up(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+
+    replica_peer_up(node->replica, (uint16_t)event->a, node_time(node));
+    node_stepped(node);
+    node_wake(node);
+}
+
 // ---- Start -------------------------------------------------------------------------------------
 
 static enum error boot_identity(struct node *node, struct failure *failure)
@@ -477,6 +486,28 @@ void node_kill(struct node *node)
     end_process(node);
     close_storage(node);
     network_node_down(node->world, node->index, true);
+}
+
+void node_stop(struct node *node)
+{
+    uint64_t within_ns = choose_delay(choices_of(node->world), 200 * MILLISECOND_NS);
+
+    if (!node->up)
+        return;
+    world_count(node->world, COUNT_STOPS);
+    attendance_drain(node);
+    replica_drain(node->replica, node_time(node).monotonic_ns + within_ns, node_time(node));
+    node_stepped(node);
+    world_schedule(node->world, within_ns + 2 * TICK_NS,
+                   (struct event){.kind = EVENT_STOP, .node = node->index, .run = node->run});
+}
+
+void node_on_stop(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+
+    node_kill(node);
+    node_restart_later(node, MILLISECOND_NS + choose_delay(choices_of(world), SECOND_NS / 4));
 }
 
 void node_fatal(struct node *node, enum error error)

@@ -90,6 +90,8 @@ void nodes_free(struct world *world);
 void node_start(struct node *node);
 // The process is gone; the machine goes on, so the page cache stays.
 void node_kill(struct node *node);
+// It is told to end, and does so when it has answered what waits, or a little later.
+void node_stop(struct node *node);
 // The machine loses power: of what was not synced any part may be missing.
 void node_power_loss(struct node *node);
 // The process ends itself after an error of its disk.
@@ -116,6 +118,8 @@ size_t world_quorum(const struct world *world);
 void node_on_turn(struct world *world, struct event *event);
 void node_on_tick(struct world *world, struct event *event);
 void node_on_peer_down(struct world *world, struct event *event);
+void node_on_peer_up(struct world *world, struct event *event);
+void node_on_stop(struct world *world, struct event *event);
 void node_on_start(struct world *world, struct event *event);
 
 // ---- flush.c: the journal thread ---------------------------------------------------------------

@@ -80,7 +80,7 @@ void notifier_look(struct node *node)
     if (node->notifier->scheduled)
         return;
     node->notifier->scheduled = true;
-    schedule(node, choose_delay(choices_of(node->world), 100 * MICROSECOND_NS));
+    schedule(node, choose_delay(choices_of(node->world), node->world->swarm.notify_ns));
 }
 
 bool notifier_busy(const struct node *node)

@@ -48,6 +48,7 @@ const char *sim_mode_name(enum sim_mode mode);
 #define SIM_EVENTS(E)                                                                              \
     E(DELIVER, deliver, network_deliver)       /* data: struct packet */                           \
     E(PEER_DOWN, peer_down, node_on_peer_down) /* a: node id */                                    \
+    E(PEER_UP, peer_up, node_on_peer_up)       /* a: node id */                                    \
     E(TURN, turn, node_on_turn)                /* the core loop takes what is waiting */           \
     E(TICK, tick, node_on_tick)                /* a: number of the timer */                        \
     E(AFTER_TICK, after_tick, attendance_on_after_tick)                                            \
@@ -60,6 +61,7 @@ const char *sim_mode_name(enum sim_mode mode);
     E(CATCH_UP, catch_up, courier_on_catch_up)  /* data: struct errand */                          \
     E(TRANSFER, transfer, courier_on_transfer)  /* data: struct errand */                          \
     E(INSTALL, install, courier_on_install)     /* data: struct paxos_install */                   \
+    E(STOP, stop, node_on_stop)                 /* it has ended in order */                        \
     E(START, start, node_on_start)              /* the process is started again */                 \
     E(CLIENT, client, workload_on_client)       /* a: client */                                    \
     E(FAULT, fault, faults_on_due)              /* the next fault */                               \
@@ -142,7 +144,8 @@ struct ambush {
     T(ELECTIONS, elections)                                                                        \
     T(READS, reads)                                                                                \
     T(LEARNING, learning)                                                                          \
-    T(SESSIONS, sessions)
+    T(SESSIONS, sessions)                                                                          \
+    T(CHECKPOINTS, checkpoints)
 
 enum sim_theme {
 #define THEME_ENUM(NAME, name) THEME_##NAME,
@@ -187,12 +190,14 @@ struct swarm {
     uint64_t history_zxids; // what is kept for them: see storage/history.h
     uint64_t history_bytes;
     uint64_t history_data;
+    uint64_t notify_ns;         // mean time until a change is looked at
     uint32_t probes;            // chance that a write's answer is followed by reads elsewhere
     uint32_t replays;           // chance that whoever campaigns is given old packets again
     uint32_t teaching;          // chance at each look of the bulk thread
     uint32_t floods;            // bursts of commands at one node
     struct ambush last_blow;    // ends the faults
     uint64_t work_ns;           // clients go on so long after faults ended
+    uint64_t reserve;           // bytes of a disk below which it counts as full
     uint32_t checkpoints;       // chance at each look of the bulk thread
     uint64_t fault_interval_ns; // mean; 0: no faults
     uint32_t fault_weights[20]; // by enum fault_kind
@@ -213,6 +218,7 @@ struct oracle;
     N(LOST, messages_lost)                                                                         \
     N(DUPLICATED, messages_duplicated)                                                             \
     N(CORRUPTED, messages_corrupted)                                                               \
+    N(STOPS, stops)                                                                                \
     N(KILLS, kills)                                                                                \
     N(POWER_LOSSES, power_losses)                                                                  \
     N(TORN_FLUSHES, torn_flushes)                                                                  \
@@ -253,6 +259,7 @@ struct oracle;
     N(BOUND, sessions_bound)                                                                       \
     N(CLOSED, sessions_closed)                                                                     \
     N(SILENT, sessions_silent)                                                                     \
+    N(TOLD_EXPIRED, ends_that_came_about)                                                          \
     N(EXPIRED, sessions_expired)                                                                   \
     N(EPHEMERALS, ephemerals)                                                                      \
     N(TOUCH_FRAMES, touch_frames)                                                                  \
