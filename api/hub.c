@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "api/session_changes.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fifo.h"
@@ -33,13 +34,14 @@ struct hub {
     int wake; // eventfd
     atomic_uint_fast64_t newest;
     atomic_bool signalled;    // the thread has been told of newest
-    atomic_size_t wait_count; // waits that are added
-    pthread_mutex_t lock;     // of all that follows, and of every wait that is added
-    uint64_t scanned;         // every row up to here was matched
+    atomic_size_t wait_count; // waits for changes that are added
+    struct session_changes sessions;
+    pthread_mutex_t lock; // of all that follows, and of every wait that is added
+    uint64_t scanned;     // every row up to here was matched
     struct hub_key **buckets;
     size_t bucket_count; // a power of two
     size_t key_count;
-    size_t kind_count[HUB_TREE + 1];
+    size_t kind_count[HUB_SESSION + 1];
     size_t lasting_count;
     uint64_t seed; // so that nobody can choose paths of one bucket
     struct deadlines deadlines;
@@ -114,6 +116,11 @@ static void tell_thread(struct hub *hub)
         eventfd_write(hub->wake, 1);
 }
 
+static bool is_for_session(const struct hub_wait *wait)
+{
+    return wait->key_count > 0 && wait->keys[0].kind == HUB_SESSION;
+}
+
 static void enter(struct hub *hub, struct hub_wait *wait)
 {
     for (size_t i = 0; i < wait->key_count; i++)
@@ -144,7 +151,10 @@ static void leave(struct hub *hub, struct hub_wait *wait)
         hub->first = wait->next;
     hub->lasting_count -= wait->lasting;
     deadlines_remove(&hub->deadlines, &wait->deadline);
-    atomic_fetch_sub(&hub->wait_count, 1);
+    if (is_for_session(wait))
+        session_changes_unwant(&hub->sessions);
+    else
+        atomic_fetch_sub(&hub->wait_count, 1);
 }
 
 // Either hub_changed sees the count or this sees the position that it stored before. While nobody
@@ -183,7 +193,10 @@ bool hub_add_lasting(struct hub *hub, struct hub_wait *wait)
     pthread_mutex_lock(&hub->lock);
     bool draining = hub->draining;
     if (!draining) {
-        count_in(hub);
+        if (is_for_session(wait))
+            session_changes_want(&hub->sessions);
+        else
+            count_in(hub);
         wait->first = 1;
         wait->last = UINT64_MAX;
         enter(hub, wait);
@@ -232,7 +245,7 @@ bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked)
 void hub_count(struct hub *hub, struct hub_counts *counts)
 {
     pthread_mutex_lock(&hub->lock);
-    counts->waits = atomic_load(&hub->wait_count);
+    counts->waits = atomic_load(&hub->wait_count) + session_changes_wanted(&hub->sessions);
     counts->streams = hub->lasting_count;
     pthread_mutex_unlock(&hub->lock);
 }
@@ -302,6 +315,33 @@ static bool visit(void *context, const struct change *change)
     return more;
 }
 
+static void match_session(void *context, uint64_t id)
+{
+    match(context, HUB_SESSION, (const char *)&id, sizeof id, 1);
+}
+
+static void note_all_sessions(struct hub *hub)
+{
+    for (struct hub_wait *wait = hub->first; wait != NULL; wait = wait->next) {
+        if (is_for_session(wait))
+            note(hub, wait, 1);
+    }
+}
+
+static void take_sessions(struct hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    if (!session_changes_take(&hub->sessions, match_session, hub))
+        note_all_sessions(hub);
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void hub_session_changed(struct hub *hub, uint64_t session)
+{
+    if (session_changes_add(&hub->sessions, session))
+        tell_thread(hub);
+}
+
 // An installed checkpoint can begin behind what was read: then nobody knows what has changed.
 static void note_all(struct hub *hub, uint64_t zxid)
 {
@@ -345,6 +385,12 @@ static bool scan(struct hub *hub)
 
 // ---- The thread --------------------------------------------------------------------------------
 
+// A period that is not much longer than a group keeps its own time.
+static uint64_t next_in_group(uint64_t at_ns, uint64_t period_ns)
+{
+    return period_ns < 4 * group_ns ? at_ns : at_ns / group_ns * group_ns;
+}
+
 static void expire(struct hub *hub, uint64_t now_ns)
 {
     struct deadline *item;
@@ -353,7 +399,7 @@ static void expire(struct hub *hub, uint64_t now_ns)
         struct hub_wait *wait = CONTAINER_OF(item, struct hub_wait, deadline);
         if (wait->lasting) {
             deadlines_remove(&hub->deadlines, item);
-            item->at_ns = (now_ns + wait->period_ns) / group_ns * group_ns;
+            item->at_ns = next_in_group(now_ns + wait->period_ns, wait->period_ns);
             deadlines_add(&hub->deadlines, item);
         }
         wake(hub, wait, HUB_DEADLINE);
@@ -402,6 +448,7 @@ static void *run(void *argument)
     pthread_setname_np(pthread_self(), "notifier");
     while (running) {
         bool read = scan(hub);
+        take_sessions(hub);
         int timeout_ms = keep_time(hub, &running);
         if (!read && (timeout_ms < 0 || timeout_ms > RETRY_MS))
             timeout_ms = RETRY_MS;
@@ -447,6 +494,7 @@ struct hub *hub_start(struct live *live, uint64_t zxid)
     hub->bucket_count = BUCKETS_LEAST;
     hub->buckets = memory_zalloc(hub->bucket_count * sizeof *hub->buckets);
     pthread_mutex_init(&hub->lock, NULL);
+    session_changes_init(&hub->sessions);
     int failed = pthread_create(&hub->thread, NULL, run, hub);
     ASSERT(failed == 0);
     return hub;
@@ -465,6 +513,7 @@ void hub_stop(struct hub *hub)
 void hub_free(struct hub *hub)
 {
     deadlines_deinit(&hub->deadlines);
+    session_changes_deinit(&hub->sessions);
     pthread_mutex_destroy(&hub->lock);
     close(hub->wake);
     free(hub->buckets);

@@ -18,6 +18,7 @@ enum {
     KIND_OF_sessions_post = KIND_SESSION,
     KIND_OF_session_get = KIND_SESSION,
     KIND_OF_session_put = KIND_SESSION,
+    KIND_OF_session_stream_get = KIND_WATCH,
     KIND_OF_session_delete = KIND_SESSION,
     KIND_OF_cluster_get = KIND_SERVICE,
     KIND_OF_livez_get = KIND_SERVICE,

@@ -63,6 +63,21 @@ static bool touch(void *context, uint64_t session, const uint8_t *proof)
     return sessions_touch(node->sessions, session, proof);
 }
 
+static void name_stream(void *context, struct session_binding *binding)
+{
+    struct node *node = context;
+
+    sessions_name_stream(node->sessions, binding);
+}
+
+static void depart(void *context, uint64_t session, const struct session_binding *binding,
+                   uint32_t grace_ms)
+{
+    struct node *node = context;
+
+    sessions_depart(node->sessions, session, binding, grace_ms);
+}
+
 static uint64_t staleness_ms(void *context)
 {
     struct node *node = context;
@@ -133,5 +148,7 @@ struct api_backend node_backend(struct node *node)
                                 .staleness_ms = staleness_ms,
                                 .metrics = metrics,
                                 .touch = touch,
+                                .name_stream = name_stream,
+                                .depart = depart,
                                 .in_contact = in_contact};
 }

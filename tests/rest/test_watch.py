@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from client import Client, Wire, expect
+from sessions import Session
 from streams import Stream, Ended, wait_until
 
 
@@ -398,6 +399,22 @@ def test_a_transaction_larger_than_a_piece_has_one_id_at_its_end(api, watch, top
     assert [event.path for event in events] == [f'{top}/{i:03}' for i in range(300)]
     assert {event.zxid for event in events} == {reply.json['zxid']}
     assert [event.id for event in events[:-1]] == [None] * 299 and events[-1].id
+
+
+# ---- Credentials ---------------------------------------------------------------------------------
+
+def test_a_wrong_credential_is_not_ignored(api, watch, top):
+    session = Session(api, 60000)
+    assert watch(top, headers=session.headers).next().kind == 'bookmark'
+    wrong = {'Curlew-Session': session.id + '.' + '0' * 32}
+    for method in ('GET', 'HEAD'):
+        expect(api.request(method, '/v1/watch' + top, headers=wrong), 403)
+    expect(api.request('GET', '/v1/watch' + top + '?since=999999999', headers=wrong), 403,
+           'session-denied')
+    expect(session.close(), 204)
+    expect(api.request('GET', '/v1/watch' + top, headers=session.headers), 410, 'session-expired')
+    malformed = {'Curlew-Session': 'x'}
+    expect(api.request('GET', '/v1/watch' + top, headers=malformed), 400, 'bad-header')
 
 
 # ---- Many, gone, draining ------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "storage/session.h"
 #include "tests/sim/ambush.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
@@ -105,6 +106,10 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
     swarm->checkpoints = sometimes(world, 300000);
     swarm->exchanges = 600000;
+    if (choose(choices, 3) != 0)
+        swarm->sessions = 50000 + choose(choices, 750000);
+    swarm->timeout_ms = SESSION_TIMEOUT_MIN_MS + choose(choices, 1000);
+    swarm->outlasts = choose(choices, 3) == 2;
 }
 
 static void add_fault(struct swarm *swarm, enum fault_kind kind, uint32_t times)
@@ -434,7 +439,7 @@ static enum fault_kind draw_kind(struct world *world)
 static void pause_node(struct world *world, struct node *node)
 {
     world_count(world, COUNT_PAUSES);
-    node->paused_until_ns = world->now_ns + choose_delay(&world->choices, SECOND_NS);
+    node_pause(node, world->now_ns + choose_delay(&world->choices, SECOND_NS));
 }
 
 static void jump_clock(struct world *world, struct node *node)
@@ -640,7 +645,7 @@ static void heal_node(struct world *world, struct node *node)
 {
     disk_fake_fail(node->disk, 0, ERROR_OK, false);
     disk_fake_set_free(node->disk, (uint64_t)1 << 40);
-    node->paused_until_ns = 0;
+    node_resume(node);
     node->stuck_until_ns = 0;
     if (node->up)
         replica_set_healthy(node->replica, true, node_time(node));

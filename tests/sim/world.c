@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "tests/sim/ambush.h"
+#include "tests/sim/attendance.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
@@ -217,10 +219,23 @@ static void run_until(struct world *world, uint64_t until_ns)
 
 // ---- Phases ------------------------------------------------------------------------------------
 
+// Whether a node that serves still has sessions, which nobody renews any more.
+static bool has_sessions(const struct node *node)
+{
+    struct view *view;
+
+    if (!node->up || !node->status.serving)
+        return false;
+    ASSERT(view_open(node->state, &view) == ERROR_OK);
+    bool has = view_position(view)->session_count > 0;
+    view_close(view);
+    return has;
+}
+
 // Why the cluster has not converged yet; NULL when it has.
 static const char *pending(const struct world *world)
 {
-    bool served = false;
+    bool served = false, sessions = false;
 
     for (size_t i = 0; i < world->swarm.nodes; i++) {
         const struct node *node = &world->nodes[i];
@@ -229,6 +244,7 @@ static const char *pending(const struct world *world)
             continue;
         if (!node->up)
             return "a node of the core is down";
+        sessions |= has_sessions(node);
         if (node->status.applied < oracle_last(world))
             return "a node of the core has not executed everything";
         if (replica_outstanding(node->replica) > 0)
@@ -236,6 +252,8 @@ static const char *pending(const struct world *world)
     }
     if (world->core != 0 && !served)
         return "nobody leads";
+    if (sessions && world->swarm.outlasts)
+        return "a session that nobody renews has not expired";
     return workload_busy(world) ? "a client waits" : NULL;
 }
 

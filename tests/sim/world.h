@@ -46,10 +46,11 @@ const char *sim_mode_name(enum sim_mode mode);
 
 // E(NAME, name, handler)
 #define SIM_EVENTS(E)                                                                              \
-    E(DELIVER, deliver, network_deliver)        /* data: struct packet */                          \
-    E(PEER_DOWN, peer_down, node_on_peer_down)  /* a: node id */                                   \
-    E(TURN, turn, node_on_turn)                 /* the core loop takes what is waiting */          \
-    E(TICK, tick, node_on_tick)                 /* a: number of the timer */                       \
+    E(DELIVER, deliver, network_deliver)       /* data: struct packet */                           \
+    E(PEER_DOWN, peer_down, node_on_peer_down) /* a: node id */                                    \
+    E(TURN, turn, node_on_turn)                /* the core loop takes what is waiting */           \
+    E(TICK, tick, node_on_tick)                /* a: number of the timer */                        \
+    E(AFTER_TICK, after_tick, attendance_on_after_tick)                                            \
     E(FLUSH_END, flush_end, flush_on_end)       /* the journal's write and flush are over */       \
     E(PERSISTED, persisted, flush_on_persisted) /* a: persist sequence */                          \
     E(APPLY, apply, apply_on_run)               /* the apply thread executes a run */              \
@@ -175,6 +176,9 @@ struct swarm {
     uint32_t slow_flush;
     uint64_t apply_ns;
     uint64_t bulk_ns;           // mean delay of what the bulk thread sends
+    uint32_t sessions;          // chance that a client's next request is about its session
+    uint32_t timeout_ms;        // longest of a session
+    bool outlasts;              // the run ends when all sessions have
     uint32_t probes;            // chance that a write's answer is followed by reads elsewhere
     uint32_t replays;           // chance that whoever campaigns is given old packets again
     uint32_t teaching;          // chance at each look of the bulk thread
@@ -234,7 +238,15 @@ struct oracle;
     N(WRITES_REFUSED, writes_refused)                                                              \
     N(WRITES_UNKNOWN, writes_unknown)                                                              \
     N(READS_OK, reads_answered)                                                                    \
-    N(READS_FAILED, reads_failed)
+    N(READS_FAILED, reads_failed)                                                                  \
+    N(OPENED, sessions_opened)                                                                     \
+    N(RENEWED, sessions_renewed)                                                                   \
+    N(BOUND, sessions_bound)                                                                       \
+    N(CLOSED, sessions_closed)                                                                     \
+    N(SILENT, sessions_silent)                                                                     \
+    N(EXPIRED, sessions_expired)                                                                   \
+    N(EPHEMERALS, ephemerals)                                                                      \
+    N(TOUCH_FRAMES, touch_frames)
 
 enum sim_counter {
 #define COUNTER_ENUM(NAME, name) COUNT_##NAME,

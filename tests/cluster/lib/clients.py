@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that read and write through all nodes at once and write down what they asked and were told.
 
-Registers are set, conditionally or not, created, deleted and read. Pairs are two znodes that one
-transaction sets. The queue takes sequential znodes. Most writes carry an Idempotency-Key and are
+Registers are set, conditionally or not, created, deleted and read. Pairs are two znodes, or more, that
+one transaction sets. The queue takes sequential znodes. Most writes carry an Idempotency-Key and are
 repeated, on any node, until there is an answer; the rest are sent once, and may stay unknown."""
 import dataclasses
 import json
@@ -227,11 +227,11 @@ class Client(threading.Thread):
         reply = self._write(op, 'POST', '/v1/multi', body, keyed=None if op.is_write else False)
         if op.outcome == REFUSED:
             raise Unexpected(f'a pair is not as it should be: {op}\n{reply}')
-        half = dataclasses.replace(op, key=pair[1])
+        others = [dataclasses.replace(op, key=path) for path in pair[1:]]
         if op.is_write or op.outcome == OK:
-            self.ops.append(half)
+            self.ops += others
         if op.outcome == OK:
-            for each, result in zip((op, half), reply.json['results']):
+            for each, result in zip((op, *others), reply.json['results']):
                 self._show(each, result)
 
     @staticmethod
@@ -248,11 +248,11 @@ class Client(threading.Thread):
         self._multi(self._op('create', pair[0], value, group=value), pair, 'create', data=value + '|')
 
     def set_pair(self):
-        pair, value = self.chance.choice(PAIRS), self._value()
+        pair, value = self.chance.choice(self.workload.pairs), self._value()
         self._multi(self._op('put', pair[0], value, group=value), pair, 'set', data=value + '|')
 
     def get_pair(self):
-        pair = self.chance.choice(PAIRS)
+        pair = self.chance.choice(self.workload.pairs)
         self._multi(self._op('get', pair[0]), pair, 'get')
 
     # ---- The queue ----

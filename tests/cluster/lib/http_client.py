@@ -76,6 +76,16 @@ class Connection:
         """Whether the service has ended the idle connection: nothing else can have come."""
         return bool(select.select([self._http.sock], [], [], 0)[0])
 
+    def begin(self, method, target, headers=None):
+        """Sends a request, and returns the answer with its body still to be read; on a new connection."""
+        self.open()
+        try:
+            self._http.request(method, target, None, headers or {})
+            return self._http.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Lost(f'{type(error).__name__}: {error}') from error
+
     def request(self, method, target, body=None, headers=None):
         if self._http is not None and self._closed_meanwhile():
             self.close()

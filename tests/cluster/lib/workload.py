@@ -17,11 +17,12 @@ MIX = {Client.get: 30, Client.put: 20, Client.compare_and_set: 15, Client.local_
 
 
 class Workload:
-    def __init__(self, cluster, seed, clients=6, mix=None, think_s=(0.005, 0.03), padding=0):
+    def __init__(self, cluster, seed, clients=6, mix=None, think_s=(0.005, 0.03), padding=0,
+                 pairs=PAIRS):
         self.cluster = cluster
         mix = MIX if mix is None else mix
         self.actions = (list(mix), list(mix.values()))
-        self.think_s, self.padding = think_s, padding
+        self.think_s, self.padding, self.pairs = think_s, padding, pairs
         self.through = list(cluster)  # nodes that clients ask
         self.tries = 3                # after which a write that was not applied is given up
         self.stopping = threading.Event()
@@ -73,7 +74,7 @@ class Workload:
             self.first.create(top)
         for key in REGISTERS:
             self.first.put(key)
-        for pair in PAIRS:
+        for pair in self.pairs:
             self.first.create_pair(pair)
         for op in self.first.ops:
             if op.outcome != OK:
@@ -139,7 +140,7 @@ class Workload:
         """Reads everything through every node, then each node's own state; what was still unknown may
         happen meanwhile, so until nothing changes."""
         for node in self.cluster:
-            for key in [*REGISTERS, *(path for pair in PAIRS for path in pair)]:
+            for key in [*REGISTERS, *(path for pair in self.pairs for path in pair)]:
                 self.final.get(key, node)
         for _ in range(10):
             reply = self.cluster.nodes[1].ask('GET', '/v1/znodes', timeout_s=TIMEOUT_S)
