@@ -107,7 +107,7 @@ static enum error check_body(const struct request *request, const char *method,
 }
 
 // Before the node serves there is no state to look at or to change.
-static enum error check_open(const struct request *request, struct problem *problem)
+static enum error check_open(struct request *request, struct problem *problem)
 {
     const struct service *service = request->service;
     bool state = strncmp(request->route->pattern, "/v1/", 4) == 0 &&
@@ -116,6 +116,7 @@ static enum error check_open(const struct request *request, struct problem *prob
 
     if (!state || atomic_load(&service->open))
         return ERROR_OK;
+    request->for_event_source = strncmp(request->route->pattern, "/v1/watch", 9) == 0;
     service->backend.status(service->backend.context, &status);
     return problem_set(problem, ERROR_STARTING, "%s", status.reason);
 }
