@@ -343,13 +343,15 @@ void hub_session_changed(struct hub *hub, uint64_t session)
         tell_thread(hub);
 }
 
-// An installed checkpoint can begin behind what was read: then nobody knows what has changed.
-static void note_all(struct hub *hub, uint64_t zxid)
+// An installed checkpoint can begin behind what was read: then nobody knows what has changed from `first`
+// to `last`. An owner may have looked further than the hub, but not as far as that.
+static void note_all(struct hub *hub, uint64_t first, uint64_t last)
 {
     pthread_mutex_lock(&hub->lock);
     for (struct hub_wait *wait = hub->first; wait != NULL;) {
         struct hub_wait *next = wait->next;
-        note(hub, wait, zxid);
+        wait->last = wait->last < last ? last : wait->last;
+        note(hub, wait, first);
         wait = next;
     }
     pthread_mutex_unlock(&hub->lock);
@@ -376,7 +378,7 @@ static bool scan(struct hub *hub)
     uint64_t zxid = view_position(live.view)->zxid;
     if (view_history_start(live.view) > before ||
         view_changes(live.view, before, visit, hub) != ERROR_OK)
-        note_all(hub, before + 1);
+        note_all(hub, before + 1, zxid);
     live_release(hub->live, &live);
     pthread_mutex_lock(&hub->lock);
     hub->scanned = zxid > hub->scanned ? zxid : hub->scanned;

@@ -154,7 +154,7 @@ static bool check_session(struct request *request, struct live_view *view)
 // A session that this node knows needs no barrier: what it does not know may be newer than this node.
 bool read_admit(struct request *request)
 {
-    struct service *service = request->service;
+    struct live *live = request->service->live;
     struct live_view view;
 
     if (request->session.id == 0 || request->session_known)
@@ -163,12 +163,12 @@ bool read_admit(struct request *request)
         wait(request, true, 0);
         return false;
     }
-    enum error error = live_acquire(service->live, &view);
+    enum error error = live_acquire(live, &view);
     if (error != ERROR_OK)
         return refuse(request, error);
     if (!check_session(request, &view))
         return false;
-    live_release(service->live, &view);
+    live_release(live, &view);
     return true;
 }
 

@@ -168,12 +168,24 @@ static enum stream_step follow(struct watch *watch, struct view *view)
     return full ? STREAM_MORE : STREAM_IDLE;
 }
 
+// The hub is asked in any case: it wakes nobody a second time who has not asked since.
+static bool has_news(struct watch *watch)
+{
+    uint64_t looked = watch->position;
+    bool news = hub_take(watch->service->hub, &watch->wait, &looked);
+
+    if (watch->behind)
+        return true; // above the position, whatever the hub has seen
+    watch->position = looked;
+    return news;
+}
+
 enum stream_step watch_follow(struct watch *watch)
 {
     struct live *live = watch->service->live;
     struct live_view view;
 
-    if (!watch->behind && !hub_take(watch->service->hub, &watch->wait, &watch->position))
+    if (!has_news(watch))
         return STREAM_IDLE;
     enum error error = live_acquire(live, &view);
     if (error != ERROR_OK)

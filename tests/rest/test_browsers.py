@@ -208,7 +208,7 @@ def test_a_real_page_of_an_allowed_origin_writes(start, tmp_path):
     """The control: without the rule the same page would have changed something."""
     with page_server() as server:
         origin = f'http://localhost:{server.server_address[1]}'
-        daemon = start('--allowed-origin', origin)
+        daemon = start('--cors-origin', origin)
         api = Client(daemon.port)
         api.put('/t/victim', 'precious', parents=True)
         base = f'http://127.0.0.1:{daemon.port}'

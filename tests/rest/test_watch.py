@@ -4,6 +4,7 @@ are about a server."""
 import json
 import random
 import threading
+import time
 
 import pytest
 
@@ -227,6 +228,22 @@ def test_a_path_that_does_not_exist_waits_for_created(api, watch, top):
     assert tags(stream.until_bookmark()) == [('bookmark', None)]
     api.put(top + '/a')
     assert tags([stream.change()]) == [('created', top + '/a')]
+
+
+def test_what_comes_behind_a_snapshot_is_told_at_once(api, watch, top):
+    """Not with the next bookmark, which takes half of five seconds on average."""
+    api.put(top + '/a')
+    waited = 0
+    for number in range(10):
+        stream = watch(top + '/a', initial=True)
+        stream.until_bookmark()
+        tree(api, top)  # meanwhile the stream falls asleep
+        started = time.monotonic()
+        api.put(top + '/a', str(number))
+        assert tags([stream.change()]) == [('changed', top + '/a')]
+        waited += time.monotonic() - started
+        stream.close()
+    assert waited < 5
 
 
 def test_a_snapshot_of_many_pages_while_writers_write(daemon, api, watch, top):

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "tests/sim/attendance.h"
 #include "tests/sim/node.h"
+#include "tests/sim/notifier.h"
 #include "tests/sim/oracle.h"
 
 struct job {
@@ -144,6 +145,7 @@ static void install(struct node *node)
     live_replace(node->live, state);
     node->state = state;
     attendance_installed(node);
+    notifier_changed(node);
     ASSERT(view_open(state, &view) == ERROR_OK);
     oracle_position(node, view_position(view));
     ASSERT(view_origin(view, node->id, node->identity.boot_count, &next) == ERROR_OK);
@@ -175,6 +177,7 @@ void apply_on_run(struct world *world, struct event *event)
     ASSERT(state_commit(node->state) == ERROR_OK);
     attendance_changed(node);
     hand_out(node, &outcomes);
+    notifier_changed(node);
     executed(node, slot);
 }
 

@@ -11,6 +11,7 @@
 #include "tests/sim/ambush.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/watcher.h"
 #include "tests/sim/workload.h"
 
 // F(NAME, name, weight when drawn, alone: makes sense with one node)
@@ -63,6 +64,19 @@ static uint32_t sometimes(struct world *world, uint32_t most)
     return 1 + choose(&world->choices, most);
 }
 
+static void draw_watching(struct world *world)
+{
+    static const uint64_t zxids[] = {100000, 20, 100, 1000};
+    static const uint64_t bytes[] = {32 << 20, 32 << 20, 3000, 30000};
+    struct choice_stream *choices = &world->choices;
+    struct swarm *swarm = &world->swarm;
+
+    swarm->watchers = choose(choices, 5);
+    swarm->history_zxids = zxids[choose(choices, 4)];
+    swarm->history_bytes = bytes[choose(choices, 4)];
+    swarm->history_data = choose(choices, 2) == 0 ? 64 << 10 : 60;
+}
+
 static void draw_limits(struct world *world, size_t nodes)
 {
     static const uint32_t windows[] = {PAXOS_WINDOW, 4, 4, 8, 16, 64};
@@ -109,6 +123,7 @@ static void draw_limits(struct world *world, size_t nodes)
     if (choose(choices, 3) != 0)
         swarm->sessions = 50000 + choose(choices, 750000);
     swarm->timeout_ms = SESSION_TIMEOUT_MIN_MS + choose(choices, 1000);
+    draw_watching(world);
     swarm->outlasts = choose(choices, 3) == 2;
 }
 
@@ -665,4 +680,5 @@ void faults_end(struct world *world, bool in_part)
         if ((world->core >> i & 1) != 0)
             heal_node(world, &world->nodes[i]);
     }
+    watchers_heal(world);
 }

@@ -369,10 +369,11 @@ static void compare_node(const struct model *model, struct view *view, const cha
                 node->exists ? "exist" : "not", node->exists ? node->owner : 0);
 }
 
-static bool is_owned(void *context, const char *path, size_t length)
+static bool is_owned(void *context, uint64_t node, const char *path, size_t length)
 {
     (void)path;
     (void)length;
+    (void)node;
     ++*(size_t *)context;
     return true;
 }
@@ -384,7 +385,7 @@ static void compare_ended(const struct model *model, struct view *view, uint64_t
 
     if (view_session(view, id, &info) != ERROR_SESSION_EXPIRED)
         DIFFERS(model, "session %" PRIu64 " has ended, but exists", id);
-    if (view_session_nodes(view, id, is_owned, &owned) != ERROR_OK || owned != 0)
+    if (view_session_nodes(view, id, 0, is_owned, &owned) != ERROR_OK || owned != 0)
         DIFFERS(model, "session %" PRIu64 " has ended, but owns %zu znodes", id, owned);
 }
 

@@ -15,7 +15,9 @@
 #include "tests/sim/machine.h"
 #include "tests/sim/introductions.h"
 #include "tests/sim/network.h"
+#include "tests/sim/notifier.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/watcher.h"
 
 enum { CLOCK_ONE = 1 << 20 };
 
@@ -416,6 +418,7 @@ void node_start(struct node *node)
     plug_in(node, &result);
     replica_status(node->replica, &node->status);
     attendance_start(node);
+    notifier_start(node);
     oracle_recovered(node);
     look_at_position(node);
     bulk_start(node);
@@ -453,10 +456,12 @@ void node_restart_later(struct node *node, uint64_t delay_ns)
 static void end_process(struct node *node)
 {
     node->dying = true;
+    watchers_node_down(node);
     courier_stop(node);
     replica_free(node->replica);
     node->replica = NULL;
     attendance_stop(node);
+    notifier_stop(node);
     flush_abandon(node);
     apply_abandon(node);
     node->up = false;

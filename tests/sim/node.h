@@ -27,6 +27,7 @@ struct apply {
 };
 
 struct attendance;
+struct notifier;
 
 struct node {
     struct world *world;
@@ -52,6 +53,7 @@ struct node {
     struct live *live;
     struct state *state; // the live one
     struct attendance *attendance;
+    struct notifier *notifier;
     struct journal *journal;
     struct replica *replica;
     const struct paxos *paxos; // the replica's core, to look at

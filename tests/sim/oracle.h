@@ -58,6 +58,14 @@ bool oracle_was_proposed(const struct world *world, uint64_t command_hash);
 // All clients are done: this session was ended at this slot because it was silent.
 void oracle_expired(struct world *world, uint64_t session, uint32_t timeout_ms, paxos_slot slot);
 
+// ---- oracle_watch.c: what watchers were told ---------------------------------------------------
+
+struct model;
+// starts: by zxid up to last_zxid, how far the history reached back in the state that stood there;
+// UINT64_MAX where none did.
+void oracle_check_watchers(struct world *world, const struct model *model, const uint64_t *starts,
+                           uint64_t last_zxid);
+
 // ---- oracle_register.c -------------------------------------------------------------------------
 
 // All clients are done: what they saw of each znode has an order that real time allows.

@@ -3,9 +3,11 @@
 // what clients were told is compared with what it did.
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "storage/history.h"
 #include "tests/sim/holder.h"
 #include "tests/sim/model.h"
 #include "tests/sim/oracle_internal.h"
@@ -37,6 +39,8 @@ struct replay {
     size_t command_capacity;
     size_t at; // command whose result comes next
     struct model *model;
+    uint64_t *starts; // of the history, by zxid
+    size_t start_capacity;
     uint64_t zxid; // of the last change
     size_t *reads; // operations that looked, by slot
     size_t read_count;
@@ -214,6 +218,24 @@ static void compare(const struct replay *replay, void (*how)(struct model *, str
     view_close(view);
 }
 
+static void note_start(struct replay *replay)
+{
+    struct view *view;
+    size_t capacity = replay->start_capacity;
+
+    ASSERT(view_open(replay->state, &view) == ERROR_OK);
+    uint64_t zxid = view_position(view)->zxid;
+    if (zxid >= capacity) {
+        replay->start_capacity = (zxid + 1) * 2;
+        replay->starts =
+            memory_realloc(replay->starts, replay->start_capacity * sizeof *replay->starts);
+        memset(replay->starts + capacity, 0xff,
+               (replay->start_capacity - capacity) * sizeof *replay->starts);
+    }
+    replay->starts[zxid] = view_history_start(view);
+    view_close(view);
+}
+
 static void execute_slot(struct replay *replay, paxos_slot slot)
 {
     const struct entry *entry = oracle_entry(replay->world, slot);
@@ -231,6 +253,7 @@ static void execute_slot(struct replay *replay, paxos_slot slot)
         world_fail(replay->world, SIM_CORRECTNESS, "digest",
                    "executing the log again gives another state at slot %" PRIu64, slot);
     compare(replay, model_compare);
+    note_start(replay);
     check_reads(replay, slot);
 }
 
@@ -283,15 +306,19 @@ void oracle_check_history(struct world *world)
     sort_reads(&replay);
     ASSERT(state_open("", 0, &replay.state, &failure) == ERROR_OK);
     check_reads(&replay, 0);
+    note_start(&replay);
     for (paxos_slot slot = 1; slot <= oracle_last(world); slot++)
         execute_slot(&replay, slot);
     compare(&replay, model_compare_all);
+    note_start(&replay);
+    oracle_check_watchers(world, replay.model, replay.starts, replay.zxid);
     for (size_t i = 0; i < replay.history->count; i++) {
         if (!replay.history->operations[i].read)
             check_operation(&replay, i);
     }
     state_close(replay.state);
     model_free(replay.model);
+    free(replay.starts);
     free(replay.effects);
     free(replay.by_hash);
     free(replay.commands);

@@ -14,7 +14,9 @@
 #include "tests/sim/attendance.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/network.h"
+#include "tests/sim/notifier.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/watcher.h"
 #include "tests/sim/workload.h"
 
 #define CONVERGE_NS (60 * SECOND_NS)      // all must be done so long after that
@@ -254,7 +256,9 @@ static const char *pending(const struct world *world)
         return "nobody leads";
     if (sessions && world->swarm.outlasts)
         return "a session that nobody renews has not expired";
-    return workload_busy(world) ? "a client waits" : NULL;
+    if (workload_busy(world))
+        return "a client waits";
+    return watchers_settled(world) ? NULL : "a watcher was not told everything";
 }
 
 // A leader that only a part of the core hears may keep the others from electing one that all hear,
@@ -291,6 +295,7 @@ static void make(struct world *world, size_t nodes)
     network_make(world);
     nodes_make(world);
     workload_make(world);
+    watchers_make(world);
     faults_start(world);
 }
 
@@ -305,6 +310,7 @@ static void destroy(struct world *world)
 {
     nodes_free(world);
     workload_free(world);
+    watchers_free(world);
     network_free(world);
     oracle_free(world);
     drop_events(world);
