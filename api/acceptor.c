@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A refused client gets a whole reply and time to read it: closing at once would reset the
-// connection and with it the reply, because the request lies unread in our receive buffer.
+// connection and with it the reply, because the request lies unread in our receive buffer. One that wants
+// to watch gets none: an EventSource comes back after a connection that just ended, and only then.
 #include "api/acceptor.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 enum {
     LINGERING_MAX = 64, // refused connections that may still read their reply
     LINGER_MS = 1000,
+    PATIENCE_MS = 250,  // for the request of a refused connection
     TICK_MOST_MS = 500, // between two looks at slow senders
     TICK_LEAST_MS = 10,
     ACCEPT_BURST = 64,
@@ -35,6 +37,8 @@ enum {
 
 struct lingering {
     int fd;
+    enum error refusal; // still to be answered; OK: it was
+    uint64_t answer_ns; // when, at the latest
     uint64_t until_ns;
 };
 
@@ -75,20 +79,44 @@ static void end_lingering(struct acceptor *acceptor, size_t index)
             (acceptor->lingering_count - index) * sizeof acceptor->lingering[0]);
 }
 
-static void refuse(struct acceptor *acceptor, int fd, enum error error)
+static void answer(struct acceptor *acceptor, struct lingering *refused, enum newcomer_kind kind)
 {
     char canned[CANNED_MAX];
-    const char *detail = error == ERROR_OVERLOADED
+    const char *detail = refused->refusal == ERROR_OVERLOADED
                              ? "the server has as many connections as it accepts"
                              : "this address has as many connections as one address may have";
 
-    size_t length = canned_reply(acceptor->service, error, detail, canned);
-    (void)send(fd, canned, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    shutdown(fd, SHUT_WR);
-    if (acceptor->lingering_count == LINGERING_MAX)
+    size_t length = canned_reply(acceptor->service, refused->refusal, detail, canned);
+    if (kind != NEWCOMER_WATCHES)
+        (void)send(refused->fd, canned, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(refused->fd, SHUT_WR);
+    refused->refusal = ERROR_OK;
+}
+
+// Once it is known what is asked, or has been waited for.
+static void answer_in_time(struct acceptor *acceptor, struct lingering *refused, uint64_t now_ns)
+{
+    enum newcomer_kind kind = newcomer_judge_socket(refused->fd);
+
+    if (kind != NEWCOMER_UNKNOWN || now_ns >= refused->answer_ns)
+        answer(acceptor, refused, kind);
+}
+
+static void refuse(struct acceptor *acceptor, int fd, enum error error)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    struct lingering refused = {.fd = fd,
+                                .refusal = error,
+                                .answer_ns = now_ns + (uint64_t)PATIENCE_MS * 1000000,
+                                .until_ns = now_ns + (uint64_t)LINGER_MS * 1000000};
+
+    answer_in_time(acceptor, &refused, now_ns);
+    if (acceptor->lingering_count == LINGERING_MAX) {
+        if (acceptor->lingering[0].refusal != ERROR_OK)
+            answer(acceptor, &acceptor->lingering[0], NEWCOMER_UNKNOWN);
         end_lingering(acceptor, 0);
-    acceptor->lingering[acceptor->lingering_count++] = (struct lingering){
-        .fd = fd, .until_ns = clock_monotonic_ns() + (uint64_t)LINGER_MS * 1000000};
+    }
+    acceptor->lingering[acceptor->lingering_count++] = refused;
 }
 
 // Out of descriptors or memory: others must close first. Says so once per series.
@@ -127,13 +155,18 @@ static bool accept_one(struct acceptor *acceptor)
     return true;
 }
 
-// Reads what a refused client still sends, so that the close does not reset the connection.
+// Answers those that are not yet, and reads what the others still send, so that the close does not reset
+// the connection.
 static void drain_lingering(struct acceptor *acceptor)
 {
     uint64_t now_ns = clock_monotonic_ns();
     char unwanted[4096];
 
     for (size_t i = acceptor->lingering_count; i-- > 0;) {
+        if (acceptor->lingering[i].refusal != ERROR_OK) {
+            answer_in_time(acceptor, &acceptor->lingering[i], now_ns);
+            continue;
+        }
         ssize_t got = recv(acceptor->lingering[i].fd, unwanted, sizeof unwanted, MSG_DONTWAIT);
         bool ended = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
         if (ended || now_ns >= acceptor->lingering[i].until_ns)
@@ -152,8 +185,12 @@ static void wait_for_work(struct acceptor *acceptor, bool *acceptable)
     polled[0] = (struct pollfd){.fd = acceptor->wake_fd, .events = POLLIN};
     polled[1] = (struct pollfd){.fd = paused ? -1 : acceptor->listen_fd, .events = POLLIN};
     polled[2] = (struct pollfd){.fd = newcomers_fd(acceptor->newcomers), .events = POLLIN};
-    for (size_t i = 0; i < acceptor->lingering_count; i++)
-        polled[POLL_FIXED + i] = (struct pollfd){.fd = acceptor->lingering[i].fd, .events = POLLIN};
+    for (size_t i = 0; i < acceptor->lingering_count; i++) {
+        bool answered = acceptor->lingering[i].refusal == ERROR_OK;
+        polled[POLL_FIXED + i] =
+            (struct pollfd){.fd = answered ? acceptor->lingering[i].fd : -1, .events = POLLIN};
+        timeout_ms = answered ? timeout_ms : TICK_LEAST_MS;
+    }
     int ready = poll(polled, POLL_FIXED + acceptor->lingering_count, timeout_ms);
     *acceptable = ready > 0 && polled[1].revents != 0;
 }

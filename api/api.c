@@ -100,6 +100,12 @@ void api_changed(struct api *api, uint64_t zxid)
         hub_changed(api->service.hub, zxid);
 }
 
+void api_session_changed(struct api *api, uint64_t session)
+{
+    if (atomic_load(&api->service.open))
+        hub_session_changed(api->service.hub, session);
+}
+
 void api_stop(struct api *api)
 {
     if (api == NULL)

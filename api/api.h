@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/failure.h"
 #include "base/fifo.h"
+#include "storage/command.h"
 #include "storage/live.h"
 #include "paxos/types.h"
 
@@ -96,6 +97,12 @@ struct api_backend {
     // A session was heard of, which lives on if the proof (SESSION_PROOF_BYTES) is its own; best effort.
     // Returns whether this node knows the session and the proof is right.
     bool (*touch)(void *context, uint64_t session, const uint8_t *proof);
+    // Names a new stream of a session, unlike all that ever were in the cluster.
+    void (*name_stream)(void *context, struct session_binding *binding);
+    // The client of a stream has gone: unless another one binds the session, it is to end after the
+    // grace. Must not wait; best effort.
+    void (*depart)(void *context, uint64_t session, const struct session_binding *binding,
+                   uint32_t grace_ms);
 };
 
 // Every limit is an option of the daemon (server/config.c has names, defaults and bounds).
@@ -125,7 +132,7 @@ struct api_limits {
 struct api_options {
     const char *listen;               // "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one
     const char *const *allowed_hosts; // NULL-terminated: names accepted in Host beside IP literals
-                                      // and localhost, while listening on loopback
+                                      // and localhost; none: all, unless listening on loopback
     const char *const *allowed_origins; // NULL-terminated: origins whose pages may write; none in
                                         // the default configuration
     struct api_limits limits;
@@ -147,6 +154,9 @@ uint16_t api_port(const struct api *api);
 // Cheap while nobody waits for changes, and ignored before api_open, after which it must be called once.
 // Thread: any, until api_free.
 void api_changed(struct api *api, uint64_t zxid);
+// A session was bound or closed (0: any may have been), and the live state shows it. Cheap while nobody
+// has a stream of a session. Thread: any, until api_free.
+void api_session_changed(struct api *api, uint64_t session);
 // New requests get Connection: close; long polls and streams end. Returns at once.
 void api_drain(struct api *api);
 // Stops accepting, answers what is under way (parked requests must have been completed or be

@@ -115,13 +115,16 @@ static enum error check_host(const struct guard_rules *rules, const char *author
 
     if (!host_of(authority, length, host))
         return problem_set(problem, ERROR_BAD_REQUEST, "the Host header is malformed");
-    if (!rules->loopback || strcasecmp(host, "localhost") == 0 || is_address(host) ||
+    bool any =
+        !rules->loopback && (rules->allowed_hosts == NULL || rules->allowed_hosts[0] == NULL);
+    if (any || strcasecmp(host, "localhost") == 0 || is_address(host) ||
         is_listed(rules->allowed_hosts, host))
         return ERROR_OK;
-    return problem_set(problem, ERROR_MISDIRECTED,
-                       "the server listens on a loopback address and does not know the host "
-                       "\"%s\"; use an IP address or localhost, or start it with --allowed-host",
-                       host);
+    return problem_set(
+        problem, ERROR_MISDIRECTED,
+        "the server does not know the host \"%s\"; use an IP address or localhost, or "
+        "start it with --allowed-host",
+        host);
 }
 
 static enum error check_origin(const struct guard_rules *rules, const char *origin,

@@ -10,8 +10,8 @@
 #include "api/target.h"
 
 struct guard_rules {
-    bool loopback;                      // listening on a loopback address
-    const char *const *allowed_hosts;   // NULL-terminated
+    bool loopback;                    // listening on a loopback address
+    const char *const *allowed_hosts; // NULL-terminated; none, and not loopback: any Host is taken
     const char *const *allowed_origins; // NULL-terminated
     size_t header_bytes;                // limit of the whole head
 };

@@ -15,6 +15,7 @@ void sessions_post(struct request *request);
 void session_get(struct request *request);
 void session_put(struct request *request);
 void session_delete(struct request *request);
+void session_stream_get(struct request *request);
 void cluster_get(struct request *request);
 void livez_get(struct request *request);
 void readyz_get(struct request *request);

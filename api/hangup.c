@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -26,11 +27,21 @@ struct hangups {
 
 static void fire(struct hangup *hangup)
 {
-    void (*notify)(void *context) = hangup->notify;
+    void (*notify)(void *context, bool left) = hangup->notify;
 
     hangup->notify = NULL;
     if (notify != NULL)
-        notify(hangup->context);
+        notify(hangup->context, hangup->left);
+}
+
+// A FIN leaves no error, a reset one of these two; all others are the network's.
+static bool was_left(int fd)
+{
+    socklen_t length = sizeof(int);
+    int error = 0;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
+           (error == 0 || error == ECONNRESET || error == EPIPE);
 }
 
 static void take_events(struct hangups *hangups)
@@ -42,6 +53,7 @@ static void take_events(struct hangups *hangups)
     for (int i = 0; i < count; i++) {
         struct hangup *hangup = events[i].data.ptr;
         hangup->seen = true;
+        hangup->left = was_left(hangup->fd);
         fire(hangup);
     }
     pthread_mutex_unlock(&hangups->lock);
@@ -93,8 +105,8 @@ static void make_known(struct hangups *hangups, struct hangup *hangup)
     hangup->known = epoll_ctl(hangups->epoll, EPOLL_CTL_ADD, hangup->fd, &event) == 0;
 }
 
-void hangups_arm(struct hangups *hangups, struct hangup *hangup, void (*notify)(void *context),
-                 void *context)
+void hangups_arm(struct hangups *hangups, struct hangup *hangup,
+                 void (*notify)(void *context, bool left), void *context)
 {
     pthread_mutex_lock(&hangups->lock);
     hangup->notify = notify;

@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <microhttpd.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,11 +67,26 @@ static struct connection *connection_of(struct request *request)
     return CONTAINER_OF(request, struct connection, request);
 }
 
-static void tell_gone(void *context)
+static void tell_gone(void *context, bool left)
 {
     struct request *request = context;
 
+    (void)left;
     request->gone(request);
+}
+
+static void set_patience(struct request *request, uint32_t milliseconds)
+{
+    int value = (int)milliseconds;
+
+    setsockopt(connection_of(request)->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
+}
+
+static bool all_received(struct request *request)
+{
+    int left = 0;
+
+    return ioctl(connection_of(request)->fd, SIOCOUTQ, &left) == 0 && left == 0;
 }
 
 static void tell_stopper(struct http *http)
@@ -420,6 +438,8 @@ enum error http_start(struct service *service, struct admission *admission, stru
     service->unpark = unpark;
     service->unpark_later = unpark_later;
     service->leave_park = leave_park;
+    service->set_patience = set_patience;
+    service->all_received = all_received;
     (*http)->hangups = hangups_start();
     connections_init(&(*http)->connections, service);
     pthread_mutex_init(&(*http)->lock, NULL);

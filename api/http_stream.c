@@ -23,9 +23,9 @@ static void resume(void *context)
     connection->request.service->unpark_later(&connection->request);
 }
 
-static void hang_up(void *context)
+static void hang_up(void *context, bool left)
 {
-    stream_hang_up(context);
+    stream_hang_up(context, left);
 }
 
 // Suspending comes first: whoever wakes the stream from then on may resume the connection.

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "api/session_changes.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fifo.h"
@@ -33,13 +34,14 @@ struct hub {
     int wake; // eventfd
     atomic_uint_fast64_t newest;
     atomic_bool signalled;    // the thread has been told of newest
-    atomic_size_t wait_count; // waits that are added
-    pthread_mutex_t lock;     // of all that follows, and of every wait that is added
-    uint64_t scanned;         // every row up to here was matched
+    atomic_size_t wait_count; // waits for changes that are added
+    struct session_changes sessions;
+    pthread_mutex_t lock; // of all that follows, and of every wait that is added
+    uint64_t scanned;     // every row up to here was matched
     struct hub_key **buckets;
     size_t bucket_count; // a power of two
     size_t key_count;
-    size_t kind_count[HUB_TREE + 1];
+    size_t kind_count[HUB_SESSION + 1];
     size_t lasting_count;
     uint64_t seed; // so that nobody can choose paths of one bucket
     struct deadlines deadlines;
@@ -114,12 +116,20 @@ static void tell_thread(struct hub *hub)
         eventfd_write(hub->wake, 1);
 }
 
-// The group before that time, or the next one if that is over.
-static uint64_t group_of(uint64_t at_ns, uint64_t now_ns)
+static bool is_for_session(const struct hub_wait *wait)
+{
+    return wait->key_count > 0 && wait->keys[0].kind == HUB_SESSION;
+}
+
+// Lasting waits are due in groups, the next one or that before the time. A period that is not much
+// longer than a group keeps its own time.
+static uint64_t due_ns(const struct hub_wait *wait, uint64_t at_ns, uint64_t now_ns)
 {
     uint64_t group = at_ns / group_ns;
     uint64_t next = now_ns / group_ns + 1;
 
+    if (!wait->lasting || wait->period_ns < 4 * group_ns)
+        return at_ns;
     return (group > next ? group : next) * group_ns;
 }
 
@@ -134,9 +144,7 @@ static void enter(struct hub *hub, struct hub_wait *wait)
         wait->next->previous = wait;
     hub->first = wait;
     hub->lasting_count += wait->lasting;
-    wait->deadline.at_ns = wait->deadline_ns;
-    if (wait->lasting)
-        wait->deadline.at_ns = group_of(wait->deadline_ns, clock_monotonic_ns());
+    wait->deadline.at_ns = due_ns(wait, wait->deadline_ns, clock_monotonic_ns());
     deadlines_add(&hub->deadlines, &wait->deadline);
     if (deadlines_first(&hub->deadlines) == &wait->deadline)
         tell_thread(hub);
@@ -155,7 +163,10 @@ static void leave(struct hub *hub, struct hub_wait *wait)
         hub->first = wait->next;
     hub->lasting_count -= wait->lasting;
     deadlines_remove(&hub->deadlines, &wait->deadline);
-    atomic_fetch_sub(&hub->wait_count, 1);
+    if (is_for_session(wait))
+        session_changes_unwant(&hub->sessions);
+    else
+        atomic_fetch_sub(&hub->wait_count, 1);
 }
 
 static void add_range(struct hub_wait *wait, uint64_t first, uint64_t last)
@@ -205,7 +216,10 @@ bool hub_add_lasting(struct hub *hub, struct hub_wait *wait)
     pthread_mutex_lock(&hub->lock);
     bool draining = hub->draining;
     if (!draining) {
-        count_in(hub);
+        if (is_for_session(wait))
+            session_changes_want(&hub->sessions);
+        else
+            count_in(hub);
         wait->range_count = 0;
         add_range(wait, 1, UINT64_MAX);
         enter(hub, wait);
@@ -265,7 +279,7 @@ bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked, struct h
 void hub_count(struct hub *hub, struct hub_counts *counts)
 {
     pthread_mutex_lock(&hub->lock);
-    counts->waits = atomic_load(&hub->wait_count);
+    counts->waits = atomic_load(&hub->wait_count) + session_changes_wanted(&hub->sessions);
     counts->streams = hub->lasting_count;
     pthread_mutex_unlock(&hub->lock);
 }
@@ -333,13 +347,41 @@ static bool visit(void *context, const struct change *change)
     return more;
 }
 
-// An installed checkpoint can begin behind what was read: then nobody knows what has changed.
-static void note_all(struct hub *hub, uint64_t zxid)
+static void match_session(void *context, uint64_t id)
+{
+    match(context, HUB_SESSION, (const char *)&id, sizeof id, 1);
+}
+
+static void note_all_sessions(struct hub *hub)
+{
+    for (struct hub_wait *wait = hub->first; wait != NULL; wait = wait->next) {
+        if (is_for_session(wait))
+            note(hub, wait, 1, 1);
+    }
+}
+
+static void take_sessions(struct hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    if (!session_changes_take(&hub->sessions, match_session, hub))
+        note_all_sessions(hub);
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void hub_session_changed(struct hub *hub, uint64_t session)
+{
+    if (session_changes_add(&hub->sessions, session))
+        tell_thread(hub);
+}
+
+// An installed checkpoint can begin behind what was read: then nobody knows what has changed from `first`
+// on. An owner may have looked further than the hub.
+static void note_all(struct hub *hub, uint64_t first)
 {
     pthread_mutex_lock(&hub->lock);
     for (struct hub_wait *wait = hub->first; wait != NULL;) {
         struct hub_wait *next = wait->next;
-        note(hub, wait, zxid, UINT64_MAX);
+        note(hub, wait, first, UINT64_MAX);
         wait = next;
     }
     pthread_mutex_unlock(&hub->lock);
@@ -384,7 +426,7 @@ static void expire(struct hub *hub, uint64_t now_ns)
         struct hub_wait *wait = CONTAINER_OF(item, struct hub_wait, deadline);
         if (wait->lasting) {
             deadlines_remove(&hub->deadlines, item);
-            item->at_ns = group_of(now_ns + wait->period_ns, now_ns);
+            item->at_ns = due_ns(wait, now_ns + wait->period_ns, now_ns);
             deadlines_add(&hub->deadlines, item);
         }
         wake(hub, wait, HUB_DEADLINE);
@@ -433,6 +475,7 @@ static void *run(void *argument)
     pthread_setname_np(pthread_self(), "notifier");
     while (running) {
         bool read = scan(hub);
+        take_sessions(hub);
         int timeout_ms = keep_time(hub, &running);
         if (!read && (timeout_ms < 0 || timeout_ms > RETRY_MS))
             timeout_ms = RETRY_MS;
@@ -478,6 +521,7 @@ struct hub *hub_start(struct live *live, uint64_t zxid)
     hub->bucket_count = BUCKETS_LEAST;
     hub->buckets = memory_zalloc(hub->bucket_count * sizeof *hub->buckets);
     pthread_mutex_init(&hub->lock, NULL);
+    session_changes_init(&hub->sessions);
     int failed = pthread_create(&hub->thread, NULL, run, hub);
     ASSERT(failed == 0);
     return hub;
@@ -496,6 +540,7 @@ void hub_stop(struct hub *hub)
 void hub_free(struct hub *hub)
 {
     deadlines_deinit(&hub->deadlines);
+    session_changes_deinit(&hub->sessions);
     pthread_mutex_destroy(&hub->lock);
     close(hub->wake);
     free(hub->buckets);

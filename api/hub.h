@@ -19,6 +19,8 @@ enum hub_kind {
     HUB_PRESENCE, // created, deleted: the znode itself
     HUB_CHILDREN, // a child of the znode was created or deleted
     HUB_TREE,     // created, changed, deleted: the znode or anything below it
+    HUB_SESSION,  // the session, whose id (a uint64_t) stands in the place of a path. Not in the
+    // history: its owner looks at the state. Alone in its wait, which is a lasting one
 };
 
 struct hub_key {
@@ -85,6 +87,9 @@ void hub_stop(struct hub *hub);
 void hub_free(struct hub *hub);
 // The state is now visible up to this zxid. Cheap while nobody waits. Thread: any, until hub_free.
 void hub_changed(struct hub *hub, uint64_t zxid);
+// A session was bound or closed (0: any may have been), and the live state shows it. Cheap while nobody
+// waits for a session. Thread: any, until hub_free.
+void hub_session_changed(struct hub *hub, uint64_t session);
 // Wakes all who wait with HUB_DRAINING, and refuses others from now on. Thread: any.
 void hub_drain(struct hub *hub);
 

@@ -47,7 +47,9 @@ api_libapi_a_SOURCES = \
 	api/result.c api/result.h \
 	api/route.c api/route.h api/routes.h \
 	api/service.c \
-	api/session.c \
+	api/session.c api/session.h \
+	api/session_changes.c api/session_changes.h \
+	api/session_stream.c \
 	api/stream.c api/stream.h \
 	api/submit.c api/submit.h \
 	api/target.c api/target.h \

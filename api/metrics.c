@@ -18,6 +18,7 @@ enum {
     KIND_OF_sessions_post = KIND_SESSION,
     KIND_OF_session_get = KIND_SESSION,
     KIND_OF_session_put = KIND_SESSION,
+    KIND_OF_session_stream_get = KIND_WATCH,
     KIND_OF_session_delete = KIND_SESSION,
     KIND_OF_cluster_get = KIND_SERVICE,
     KIND_OF_livez_get = KIND_SERVICE,
@@ -100,9 +101,10 @@ static void write_failures(struct buffer *text, const struct api_metrics *metric
 
 static void write_watchers(struct buffer *text, struct service *service)
 {
-    struct hub_counts counts;
+    struct hub_counts counts = {0};
 
-    hub_count(service->hub, &counts);
+    if (atomic_load(&service->open))
+        hub_count(service->hub, &counts);
     exposition_family(text, "curlew_watchers", "gauge", "Who waits for changes on this node.");
     exposition_number(text, "curlew_watchers", "kind=\"stream\"", counts.streams);
     exposition_number(text, "curlew_watchers", "kind=\"long_poll\"", counts.waits - counts.streams);

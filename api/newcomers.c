@@ -71,12 +71,13 @@ enum newcomer_kind newcomer_judge(const char *bytes, size_t length)
     if (end == NULL && length < NEWCOMER_BYTES)
         return NEWCOMER_UNKNOWN;
     size_t line = end != NULL ? (size_t)(end - bytes) : length;
-    bool waits = begins(bytes, line, "GET /v1/watch") || is_stream_of_session(bytes, line) ||
-                 has_wait(bytes, line);
+    if (begins(bytes, line, "GET /v1/watch"))
+        return NEWCOMER_WATCHES;
+    bool waits = is_stream_of_session(bytes, line) || has_wait(bytes, line);
     return waits ? NEWCOMER_WAITS : NEWCOMER_USUAL;
 }
 
-static enum newcomer_kind judge(int fd)
+enum newcomer_kind newcomer_judge_socket(int fd)
 {
     char bytes[NEWCOMER_BYTES];
     ssize_t length = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
@@ -104,7 +105,7 @@ static void settle(struct newcomers *newcomers, struct newcomer *newcomer, enum 
     epoll_ctl(newcomers->epoll, EPOLL_CTL_DEL, newcomer->fd, NULL);
     newcomers->events.settle(newcomers->events.context, newcomer->fd,
                              (const struct sockaddr *)&newcomer->address, newcomer->length,
-                             kind == NEWCOMER_WAITS);
+                             kind == NEWCOMER_WAITS || kind == NEWCOMER_WATCHES);
     forget(newcomers, newcomer);
 }
 
@@ -125,7 +126,7 @@ void newcomers_add(struct newcomers *newcomers, int fd, const struct sockaddr *a
     else
         newcomers->oldest = newcomer;
     newcomers->youngest = newcomer;
-    enum newcomer_kind kind = judge(fd);
+    enum newcomer_kind kind = newcomer_judge_socket(fd);
     bool polled =
         kind == NEWCOMER_UNKNOWN && epoll_ctl(newcomers->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
     if (!polled)
@@ -139,7 +140,7 @@ int newcomers_look(struct newcomers *newcomers, uint64_t now_ns)
     int count = epoll_wait(newcomers->epoll, events, BURST, 0);
     for (int i = 0; i < count; i++) {
         struct newcomer *newcomer = events[i].data.ptr;
-        enum newcomer_kind kind = judge(newcomer->fd);
+        enum newcomer_kind kind = newcomer_judge_socket(newcomer->fd);
         if (kind != NEWCOMER_UNKNOWN || (events[i].events & ~(uint32_t)EPOLLIN) != 0)
             settle(newcomers, newcomer, kind);
     }

@@ -32,7 +32,14 @@ void newcomers_add(struct newcomers *newcomers, int fd, const struct sockaddr *a
 // milliseconds it must be called again at the latest; -1: no such time.
 int newcomers_look(struct newcomers *newcomers, uint64_t now_ns);
 
-enum newcomer_kind { NEWCOMER_UNKNOWN, NEWCOMER_USUAL, NEWCOMER_WAITS };
+enum newcomer_kind {
+    NEWCOMER_UNKNOWN,
+    NEWCOMER_USUAL,
+    NEWCOMER_WAITS, // will be held for long
+    NEWCOMER_WATCHES, // the same, by an EventSource perhaps, which gives up for good on any status but 200
+};
 // What the first bytes of a connection say; UNKNOWN: not enough of them.
 enum newcomer_kind newcomer_judge(const char *bytes, size_t length);
+// The same of what a socket has received and nobody has read yet.
+enum newcomer_kind newcomer_judge_socket(int fd);
 enum { NEWCOMER_BYTES = 2048 }; // as many are enough

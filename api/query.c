@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "api/percent.h"
-#include "storage/command.h"
+#include "storage/session.h"
 
 enum { NAME_MAX_BYTES = 32, LIST_MAX_BYTES = 256, NEAR_MISS_EDITS = 2 };
 
@@ -62,6 +62,7 @@ static const struct parameter parameters[QUERY_COUNT] = {
     [QUERY_EPHEMERAL] = {.name = "ephemeral", .kind = FLAG},
     [QUERY_CONTAINER] = {.name = "container", .kind = FLAG},
     [QUERY_TTL] = {.name = "ttl", .kind = DURATION, .least = 1, .most = TTL_MAX_MS},
+    [QUERY_GRACE] = {.name = "grace", .kind = DURATION, .least = 0, .most = SESSION_TIMEOUT_MAX_MS},
 };
 
 static size_t least_of(size_t a, size_t b, size_t c)

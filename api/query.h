@@ -34,6 +34,7 @@ enum query_name {
     QUERY_EPHEMERAL,
     QUERY_CONTAINER,
     QUERY_TTL,
+    QUERY_GRACE,
     QUERY_COUNT
 };
 

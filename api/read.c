@@ -151,6 +151,27 @@ static bool check_session(struct request *request, struct live_view *view)
     return refuse(request, error);
 }
 
+// A session that this node knows needs no barrier: what it does not know may be newer than this node.
+bool read_admit(struct request *request)
+{
+    struct live *live = request->service->live;
+    struct live_view view;
+
+    if (request->session.id == 0 || request->session_known)
+        return true;
+    if (must_wait_for_barrier(request)) {
+        wait(request, true, 0);
+        return false;
+    }
+    enum error error = live_acquire(live, &view);
+    if (error != ERROR_OK)
+        return refuse(request, error);
+    if (!check_session(request, &view))
+        return false;
+    live_release(live, &view);
+    return true;
+}
+
 // The age is asked for first: what is looked at is then not older.
 bool read_begin(struct request *request, struct live_view *view)
 {

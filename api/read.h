@@ -10,6 +10,9 @@
 // again later. Close with live_release before
 // anything is sent.
 bool read_begin(struct request *request, struct live_view *view);
+// Whether the request has no credential or one of a session that lives. When it answers false the reply is
+// a problem, or the request is parked and its handler runs again later.
+bool read_admit(struct request *request);
 // Parks the request until a barrier has passed, before which the leader has heard of the session (0: of
 // none). Its handler runs again then, with read_waited and read.renew set.
 void read_renewed(struct request *request, uint64_t session);

@@ -157,6 +157,7 @@ struct json_writer reply_problem_open(struct request *request, const struct prob
     reply->status = entry->status;
     reply->content_type = "application/problem+json";
     reply->retry_after_s = entry->status == 429 || entry->status == 503 ? RETRY_AFTER_S : 0;
+    reply->hang_up = request->for_event_source && entry->retryable;
     struct json_writer json = {.into = &reply->body};
     json_open(&json, '{');
     problem_write(&json, problem, zxid_of(request), request->id);

@@ -66,7 +66,7 @@ void request_reset(struct request *request)
     request->finish = request->gone = NULL;
     request->read_waited = false;
     request->session.id = 0;
-    request->session_heard = request->session_known = false;
+    request->session_heard = request->session_known = request->for_event_source = false;
     request->hold_until_ns = 0;
     free(request->poll);
     request->poll = NULL;

@@ -45,6 +45,10 @@ struct service {
     void (*unpark_later)(struct request *request);
     // For streams: the connection is no longer parked. (Others are told by finish.)
     void (*leave_park)(struct request *request);
+    // How long what was sent may stay unacknowledged before the connection is given up.
+    void (*set_patience)(struct request *request, uint32_t milliseconds);
+    // Whether the client's host has acknowledged all that was sent.
+    bool (*all_received)(struct request *request);
 };
 
 struct reply {
@@ -84,6 +88,7 @@ struct request {
     struct credential session;    // of the header Curlew-Session
     bool session_heard;           // and the backend was told
     bool session_known;           // and it knew the session, and the secret was right
+    bool for_event_source;        // what will pass closes the connection instead of being answered
     char secret[SECRET_TEXT_MAX]; // of a session that is opened
     struct buffer body;           // owned
     uint64_t body_reserved;       // part of service->bodies

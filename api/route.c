@@ -46,40 +46,55 @@ const char *method_name(enum method method)
     return method < METHOD_OTHER ? method_names[method] : "?";
 }
 
-static bool match_pattern(const char *pattern, const char *path, size_t length, const char **rest)
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+    size_t end_length = strlen(end);
+
+    return length >= end_length && memcmp(text + length - end_length, end, end_length) == 0;
+}
+
+static bool match_pattern(const char *pattern, const char *path, size_t length,
+                          struct route_match *match)
 {
     const char *variable = strchr(pattern, '{');
     size_t fixed = variable != NULL ? (size_t)(variable - pattern) : strlen(pattern);
 
-    *rest = path + length;
+    match->rest = path + length;
+    match->rest_length = 0;
     if (length < fixed || memcmp(pattern, path, fixed) != 0)
         return false;
     if (variable == NULL)
         return length == fixed;
-    *rest = path + fixed;
+    match->rest = path + fixed;
+    match->rest_length = length - fixed;
     if (strcmp(variable, "{path}") == 0) {
-        *rest -= 1;
+        match->rest--;
+        match->rest_length++;
         return true;
     }
-    return length > fixed && memchr(*rest, '/', length - fixed) == NULL;
+    const char *end = strchr(variable, '}') + 1;
+    if (!ends_with(match->rest, match->rest_length, end))
+        return false;
+    match->rest_length -= strlen(end);
+    return match->rest_length > 0 && memchr(match->rest, '/', match->rest_length) == NULL;
 }
 
 void route_find(enum method method, const char *path, size_t length, struct route_match *match)
 {
-    const char *rest;
+    struct route_match found;
 
     *match = (struct route_match){0};
     for (size_t i = 0; i < route_count(); i++) {
         const struct route *route = &routes[i];
-        if (!match_pattern(route->pattern, path, length, &rest))
+        if (!match_pattern(route->pattern, path, length, &found))
             continue;
         match->methods |= 1u << route->method;
         bool stands_in = method == METHOD_HEAD && route->method == METHOD_GET;
         if (route->method != method && !(stands_in && match->route == NULL))
             continue;
         match->route = route;
-        match->rest = rest;
-        match->rest_length = (size_t)(path + length - rest);
+        match->rest = found.rest;
+        match->rest_length = found.rest_length;
         match->znode = strncmp(route->pattern, "/v1/znodes", 10) == 0 ||
                        strncmp(route->pattern, "/v1/watch", 9) == 0;
         if (route->method == method)

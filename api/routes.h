@@ -22,8 +22,8 @@
 #define QUERIES_DELETE (QUERY_BIT(VERSION) | QUERY_BIT(RECURSIVE) | QUERY_BIT(LIMIT))
 
 // X(method, pattern, operation id, handler, query parameters, takes a body)
-// A pattern's last part can be a variable: {path} takes the rest of the target, slashes included,
-// {slug} one segment.
+// A pattern can have a variable: {path}, at its end, takes the rest of the target, slashes included;
+// any other takes one segment.
 #define ROUTE_TABLE(X)                                                                             \
     X(GET, "/v1/znodes/{path}", "znode_get", znode_get, QUERIES_POLL, false)                       \
     X(HEAD, "/v1/znodes/{path}", "znode_head", znode_get, QUERIES_READ, false)                     \
@@ -40,9 +40,12 @@
     X(GET, "/v1/watch", "watch_paths_get", watch_get, QUERIES_WATCH | QUERY_BIT(PATH), false)      \
     X(GET, "/v1/sessions", "sessions_get", sessions_get, QUERIES_LIST, false)                      \
     X(POST, "/v1/sessions", "sessions_post", sessions_post, QUERIES_NONE, true)                    \
-    X(GET, "/v1/sessions/{id}", "session_get", session_get, QUERIES_NONE, false)                   \
+    X(GET, "/v1/sessions/{id}", "session_get", session_get, QUERY_BIT(LIMIT) | QUERY_BIT(CURSOR),  \
+      false)                                                                                       \
     X(PUT, "/v1/sessions/{id}", "session_put", session_put, QUERIES_NONE, false)                   \
     X(DELETE, "/v1/sessions/{id}", "session_delete", session_delete, QUERIES_NONE, false)          \
+    X(GET, "/v1/sessions/{id}/stream", "session_stream_get", session_stream_get, QUERY_BIT(GRACE), \
+      false)                                                                                       \
     X(GET, "/v1/cluster", "cluster_get", cluster_get, QUERIES_NONE, false)                         \
     X(GET, "/livez", "livez_get", livez_get, QUERIES_NONE, false)                                  \
     X(GET, "/readyz", "readyz_get", readyz_get, QUERY_BIT(VERBOSE), false)                         \

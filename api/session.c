@@ -2,7 +2,7 @@
 // Sessions as resources. Opening and closing are changes; a renewal is a read that the leader has to
 // hear of first. What a session owns is told to its holder alone; read_begin sees to that the credential
 // is right.
-#include "storage/session.h"
+#include "api/session.h"
 
 #include <string.h>
 
@@ -14,6 +14,7 @@
 #include "api/reply.h"
 #include "api/result.h"
 #include "api/submit.h"
+#include "storage/session.h"
 
 enum { ITEMS_DEFAULT = 1000 };
 
@@ -154,10 +155,58 @@ void sessions_post(struct request *request)
     submit_session_op(request, &op, false, finish_open);
 }
 
+// ---- Pages ---------------------------------------------------------------------------------------
+
+// Of sessions, or of what one owns; `last` is the number of a session or a node.
+struct page {
+    struct json_writer *json;
+    uint32_t count;
+    uint32_t most;
+    uint64_t last; // listed; at first: before the page
+    bool more;     // behind it
+};
+
+static enum error page_of(const struct request *request, struct page *page, struct problem *problem)
+{
+    const struct query *query = &request->query;
+    const char *cursor = (const char *)query->text.data;
+    uint32_t most = request->service->limits.list_items;
+    struct buffer last = {0};
+
+    page->most = most < ITEMS_DEFAULT ? most : ITEMS_DEFAULT;
+    if (query_has(query, QUERY_LIMIT)) {
+        page->most = (uint32_t)query->value[QUERY_LIMIT];
+        if (page->most > most)
+            return problem_set(problem, ERROR_BAD_QUERY, "\"limit\" is %u; it can be at most %u",
+                               page->most, most);
+    }
+    if (!query_has(query, QUERY_CURSOR))
+        return ERROR_OK;
+    bool right = cursor_decode(&last, cursor, query->text.length - 1) &&
+                 session_id_parse((const char *)last.data, last.length, &page->last);
+    buffer_deinit(&last);
+    return right ? ERROR_OK
+                 : problem_set(problem, ERROR_BAD_QUERY,
+                               "\"cursor\" is not the \"next\" of a page of this list");
+}
+
+static void write_next(struct json_writer *json, const struct page *page)
+{
+    char text[SESSION_ID_MAX];
+    struct buffer next = {0};
+
+    if (!page->more)
+        return;
+    session_id_write(text, page->last);
+    cursor_encode(&next, text, strlen(text));
+    json_key(json, "next");
+    json_text(json, next.data, next.length);
+    buffer_deinit(&next);
+}
+
 // ---- One session, by its holder ------------------------------------------------------------------
 
-// Whether the credential that was given names the session of the path; else the reply is a problem.
-static bool is_holder(struct request *request)
+bool session_is_holder(struct request *request)
 {
     struct problem problem = {0};
     uint64_t id;
@@ -185,62 +234,60 @@ static void write_session(struct json_writer *json, const struct session_info *i
 }
 
 struct owned {
-    struct request *request;
-    struct json_writer *json;
-    uint32_t count;
-    bool more;
+    struct page *page;
+    const struct request *request;
 };
 
-static bool write_owned(void *context, const char *path, size_t length)
+// A page is also cut by its bytes: paths are long.
+static bool write_owned(void *context, uint64_t node, const char *path, size_t length)
 {
-    struct owned *owned = context;
-    const struct api_limits *limits = &owned->request->service->limits;
-    bool full = owned->count == limits->list_items ||
-                owned->request->reply.body.length >= limits->page_bytes;
+    const struct owned *owned = context;
+    struct page *page = owned->page;
+    bool full = page->count == page->most ||
+                owned->request->reply.body.length >= owned->request->service->limits.page_bytes;
 
-    owned->more = full && owned->count > 0;
-    if (owned->more)
+    page->more = full && page->count > 0;
+    if (page->more)
         return false;
-    json_text(owned->json, path, length);
-    owned->count++;
+    json_text(page->json, path, length);
+    page->last = node;
+    page->count++;
     return true;
 }
 
-static enum error describe(struct request *request, struct view *view, bool with_owned)
+// With the page of what the session owns, unless that is NULL.
+static enum error describe(struct request *request, struct view *view, struct page *page)
 {
-    struct owned owned = {.request = request};
+    struct owned owned = {.page = page, .request = request};
     struct session_info info;
 
     enum error error = view_session(view, request->session.id, &info);
     if (error != ERROR_OK)
         return error;
     struct json_writer json = reply_json(request, 200);
-    owned.json = &json;
     json_open(&json, '{');
     write_session(&json, &info);
-    if (with_owned) {
+    if (page != NULL) {
+        page->json = &json;
         json_key(&json, "paths");
         json_open(&json, '[');
-        error = view_session_nodes(view, info.id, write_owned, &owned);
+        error = view_session_nodes(view, info.id, page->last, write_owned, &owned);
         json_close(&json, ']');
-    }
-    if (owned.more) {
-        json_key(&json, "more");
-        json_boolean(&json, true);
+        write_next(&json, page);
     }
     json_close(&json, '}');
     json_end(&json);
     return error;
 }
 
-static void reply_session(struct request *request, bool with_owned)
+static void reply_session(struct request *request, struct page *page)
 {
     struct problem problem = {0};
     struct live_view view;
 
     if (!read_begin(request, &view))
         return;
-    problem.error = describe(request, view.view, with_owned);
+    problem.error = describe(request, view.view, page);
     read_end(request, &view);
     if (problem.error != ERROR_OK)
         reply_problem(request, &problem);
@@ -248,15 +295,22 @@ static void reply_session(struct request *request, bool with_owned)
 
 void session_get(struct request *request)
 {
-    if (is_holder(request))
-        reply_session(request, true);
+    struct problem problem = {0};
+    struct page page = {0};
+
+    if (!session_is_holder(request))
+        return;
+    if (page_of(request, &page, &problem) != ERROR_OK)
+        reply_problem(request, &problem);
+    else
+        reply_session(request, &page);
 }
 
 // The leader hears of the session only once the credential is known to be right: where this node does not
 // know the session yet, a barrier comes first.
 void session_put(struct request *request)
 {
-    if (!is_holder(request))
+    if (!session_is_holder(request))
         return;
     if (!request->read_waited) {
         read_renewed(request, request->session_known ? request->session.id : 0);
@@ -267,7 +321,7 @@ void session_put(struct request *request)
         read_end(request, &view);
         read_renewed(request, request->session.id);
     } else {
-        reply_session(request, false);
+        reply_session(request, NULL);
     }
 }
 
@@ -284,7 +338,7 @@ void session_delete(struct request *request)
     struct op op = {.type = OP_SESSION_CLOSE, .session.id = request->session.id};
     struct problem problem = {0};
 
-    if (!is_holder(request))
+    if (!session_is_holder(request))
         return;
     if (precondition_refuse(&request->headers, &problem) != ERROR_OK)
         reply_problem(request, &problem);
@@ -293,14 +347,6 @@ void session_delete(struct request *request)
 }
 
 // ---- All sessions --------------------------------------------------------------------------------
-
-struct page {
-    struct json_writer *json;
-    uint32_t count;
-    uint32_t most;
-    uint64_t last;
-    bool more;
-};
 
 static bool write_item(void *context, const struct session_info *info)
 {
@@ -317,42 +363,6 @@ static bool write_item(void *context, const struct session_info *info)
     return true;
 }
 
-static enum error page_of(const struct request *request, struct page *page, struct problem *problem)
-{
-    const struct query *query = &request->query;
-    const char *cursor = (const char *)query->text.data;
-    uint32_t most = request->service->limits.list_items;
-    struct buffer last = {0};
-
-    page->most = most < ITEMS_DEFAULT ? most : ITEMS_DEFAULT;
-    if (query_has(query, QUERY_LIMIT)) {
-        page->most = (uint32_t)query->value[QUERY_LIMIT];
-        if (page->most > most)
-            return problem_set(problem, ERROR_BAD_QUERY, "\"limit\" is %u; it can be at most %u",
-                               page->most, most);
-    }
-    if (!query_has(query, QUERY_CURSOR))
-        return ERROR_OK;
-    bool right = cursor_decode(&last, cursor, query->text.length - 1) &&
-                 session_id_parse((const char *)last.data, last.length, &page->last);
-    buffer_deinit(&last);
-    return right ? ERROR_OK
-                 : problem_set(problem, ERROR_BAD_QUERY,
-                               "\"cursor\" is not the \"next\" of a page of this list");
-}
-
-static void write_next(struct json_writer *json, uint64_t last)
-{
-    char text[SESSION_ID_MAX];
-    struct buffer next = {0};
-
-    session_id_write(text, last);
-    cursor_encode(&next, text, strlen(text));
-    json_key(json, "next");
-    json_text(json, next.data, next.length);
-    buffer_deinit(&next);
-}
-
 static enum error list(struct request *request, struct view *view, struct page *page)
 {
     struct json_writer json = reply_json(request, 200);
@@ -363,8 +373,7 @@ static enum error list(struct request *request, struct view *view, struct page *
     json_open(&json, '[');
     enum error error = view_sessions(view, page->last, write_item, page);
     json_close(&json, ']');
-    if (page->more)
-        write_next(&json, page->last);
+    write_next(&json, page);
     json_close(&json, '}');
     json_end(&json);
     return error;

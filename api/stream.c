@@ -79,11 +79,11 @@ bool stream_sleep(struct stream *stream)
     return atomic_compare_exchange_strong(&stream->state, &awake, ASLEEP);
 }
 
-void stream_hang_up(struct stream *stream)
+void stream_hang_up(struct stream *stream, bool left)
 {
     atomic_store(&stream->gone, true);
     if (stream->source->gone != NULL)
-        stream->source->gone(stream->context);
+        stream->source->gone(stream->context, left);
     stream_wake(stream);
 }
 

@@ -23,9 +23,9 @@ struct stream_source {
     // Appends what comes next, about STREAM_PIECE_BYTES at most: a single item may be longer. Thread:
     // the connection's.
     enum stream_step (*fill)(void *context, struct buffer *into);
-    // The client has gone: it closed the connection or its half of it. At most once, before close;
-    // must not wait. NULL: the end is enough to know. Thread: any.
-    void (*gone)(void *context);
+    // The connection has ended; left: the client has ended it, or its half of it. At most once, before
+    // close; must not wait. NULL: the end is enough to know. Thread: any.
+    void (*gone)(void *context, bool left);
     // The stream has ended, however it did; the last call. Thread: the connection's.
     void (*close)(void *context);
 };
@@ -49,5 +49,5 @@ void stream_attach(struct stream *stream, void (*resume)(void *context), void *c
 ssize_t stream_read(struct stream *stream, void *into, size_t room);
 // After stream_read returned 0: sleeps, unless it was woken meanwhile: then false.
 bool stream_sleep(struct stream *stream);
-// The client has gone. Thread: any.
-void stream_hang_up(struct stream *stream);
+// The connection has ended (hangup.h). Thread: any.
+void stream_hang_up(struct stream *stream, bool left);

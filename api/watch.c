@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/watch: from the request to a stream, and the stream's life. An EventSource gives up for good on
-// any status but 200, so whatever will pass is waited for inside the stream.
+// any status but 200, so whatever will pass is waited for inside the stream, or closes the connection.
 #include "api/watch.h"
 
 #include <stdio.h>
@@ -9,6 +9,7 @@
 
 #include "api/accept.h"
 #include "api/handlers.h"
+#include "api/read.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/fifo.h"
@@ -329,7 +330,7 @@ static struct watch *watch_new(const struct request *request)
     return watch;
 }
 
-void watch_get(struct request *request)
+static void open_watch(struct request *request)
 {
     struct watch *watch = watch_new(request);
     const struct stream_source *source = watch->writer.lines ? &line_stream : &event_stream;
@@ -351,4 +352,11 @@ void watch_get(struct request *request)
     make_keys(watch);
     watch->stream = stream_new(source, watch);
     request->reply.stream = watch->stream;
+}
+
+void watch_get(struct request *request)
+{
+    request->for_event_source = true;
+    if (read_admit(request))
+        open_watch(request);
 }

@@ -6,6 +6,7 @@ server_libserver_a_SOURCES = \
 	server/core_loop.c server/core_loop.h \
 	server/courier.c server/courier.h \
 	server/directory.c server/directory.h \
+	server/departures.c server/departures.h \
 	server/fatal.c server/fatal.h \
 	server/forward.c server/forward.h \
 	server/forwarded.c server/forwarded.h \

@@ -110,6 +110,15 @@ static void fit_connections(struct options *options)
     options->max_connections = possible;
 }
 
+// ---- Names -------------------------------------------------------------------------------------
+
+// The resolver's own patience of ten seconds and more would outlast most faults: whoever dials asks
+// again anyway, and goes to the last known address meanwhile. An operator's setting stays.
+static void shorten_resolver_timeout(void)
+{
+    setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
+}
+
 // ---- The run -----------------------------------------------------------------------------------
 
 static int run(struct options *options)
@@ -122,6 +131,7 @@ static int run(struct options *options)
 
     if (log_parse_level(options->log_level, &level))
         log_set_level(level);
+    shorten_resolver_timeout();
     if (log_parse_format(options->log_format, &format))
         log_set_format(format);
     signals_start(&signals);

@@ -178,7 +178,9 @@ static enum error start_threads(struct node *node, const struct recovery_result 
     struct replica_settings settings = {.heartbeat_us = node->options->heartbeat_ms * 1000,
                                         .seed = random_u64()};
     struct core_loop_ports loop_ports = node_loop_ports(node);
-    struct sessions_settings sessions_settings = {.alone = node->list.count <= 1,
+    struct sessions_settings sessions_settings = {.node = node->identity.node,
+                                                  .boot = node->identity.boot_count,
+                                                  .alone = node->list.count <= 1,
                                                   .contact_ns = silence_ms(node->options) * 1000000,
                                                   .expirations = &node->metrics.expirations};
     struct core_loop_settings loop_settings = {.identity = &node->identity,

@@ -63,6 +63,21 @@ static bool touch(void *context, uint64_t session, const uint8_t *proof)
     return sessions_touch(node->sessions, session, proof);
 }
 
+static void name_stream(void *context, struct session_binding *binding)
+{
+    struct node *node = context;
+
+    sessions_name_stream(node->sessions, binding);
+}
+
+static void depart(void *context, uint64_t session, const struct session_binding *binding,
+                   uint32_t grace_ms)
+{
+    struct node *node = context;
+
+    sessions_depart(node->sessions, session, binding, grace_ms);
+}
+
 static uint64_t staleness_ms(void *context)
 {
     struct node *node = context;
@@ -109,13 +124,17 @@ static void metrics(void *context, struct buffer *text)
     status(context, &now);
     struct node_metrics_sources sources = {.identity = &node->identity,
                                            .metrics = &node->metrics,
-                                           .loop = node->loop,
-                                           .live = node->live,
-                                           .journal = node->journal,
-                                           .disk = node->disk,
                                            .ready = now.serving,
                                            .disk_full = now.disk_full,
-                                           .staleness_ms = staleness_ms(context)};
+                                           .staleness_ms = UINT64_MAX};
+
+    if (atomic_load(&node->serving)) {
+        sources.loop = node->loop;
+        sources.live = node->live;
+        sources.journal = node->journal;
+        sources.disk = node->disk;
+        sources.staleness_ms = staleness_ms(context);
+    }
     node_metrics_write(&sources, text);
 }
 
@@ -129,5 +148,7 @@ struct api_backend node_backend(struct node *node)
                                 .staleness_ms = staleness_ms,
                                 .metrics = metrics,
                                 .touch = touch,
+                                .name_stream = name_stream,
+                                .depart = depart,
                                 .in_contact = in_contact};
 }

@@ -197,15 +197,19 @@ static void write_process(struct buffer *text)
 
 void node_metrics_write(const struct node_metrics_sources *sources, struct buffer *text)
 {
-    struct core_loop_status status;
+    struct core_loop_status status = {0};
 
-    core_loop_status(sources->loop, &status);
     write_identity(text, sources);
+    write_process(text);
+    if (sources->loop == NULL) {
+        write_leadership(text, sources, &status.paxos);
+        return;
+    }
+    core_loop_status(sources->loop, &status);
     write_leadership(text, sources, &status.paxos);
     write_log(text, &status.paxos, core_loop_outstanding(sources->loop));
     write_peers(text, sources, &status);
     write_durations(text, sources->metrics);
     write_state(text, sources->live);
     write_disk(text, sources);
-    write_process(text);
 }

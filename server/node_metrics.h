@@ -18,11 +18,11 @@ struct node_metrics {
     struct counter expirations;                    // sessions that this node, leading, let expire
 };
 
-// What is looked at when somebody asks.
+// What is looked at when somebody asks. Before the node serves there is no more than an identity.
 struct node_metrics_sources {
     const struct identity *identity;
     struct node_metrics *metrics;
-    struct core_loop *loop;
+    struct core_loop *loop; // NULL: the node is starting
     struct live *live;
     struct journal *journal;
     struct disk *disk;
@@ -31,5 +31,5 @@ struct node_metrics_sources {
     uint64_t staleness_ms; // of a local read; UINT64_MAX: unknown
 };
 
-// Appends everything. What cannot be read is left out. Thread: any.
+// Appends everything that there is. What cannot be read is left out. Thread: any.
 void node_metrics_write(const struct node_metrics_sources *sources, struct buffer *text);

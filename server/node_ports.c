@@ -109,6 +109,8 @@ static void on_sessions(void *context, const struct state *state)
     struct node *node = context;
 
     sessions_changed(node->sessions, state);
+    for (size_t i = 0; i < state_changed_sessions(state); i++)
+        api_session_changed(node->api, state_changed_session(state, i));
 }
 
 static struct state *load_checkpoint(void *context, paxos_slot slot)
@@ -134,6 +136,7 @@ static void on_installed(void *context)
         fatal_exit("the installed state could not be read", ERROR_IO);
     live_release(node->live, &live);
     sessions_installed(node->sessions);
+    api_session_changed(node->api, 0);
     replica_installed(node->replica, next);
     keeper_installed(node->keeper, &node->installed);
     log_write(LOG_INFO, "a checkpoint of another node was installed",

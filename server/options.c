@@ -64,8 +64,9 @@ static const struct option_row rows[] = {
     ROW("heartbeat", OPTION_DURATION, heartbeat_ms, "100ms", 10, 10000, "TIME",
         "pace of heartbeats; a silent leader is replaced after a few of them"),
     ROW("allowed-host", OPTION_LIST, allowed_hosts, NULL, 0, 0, "NAME",
-        "name accepted in the Host header while listening on loopback (repeatable)"),
-    ROW("allowed-origin", OPTION_LIST, allowed_origins, NULL, 0, 0, "ORIGIN",
+        "name accepted in the Host header beside addresses and localhost; without one any is, "
+        "unless --listen is a loopback address (repeatable)"),
+    ROW("cors-origin", OPTION_LIST, allowed_origins, NULL, 0, 0, "ORIGIN",
         "origin whose web pages may read and write (CORS; repeatable)"),
     ROW("map-size", OPTION_BYTES, map_bytes, "64GiB", 16 * MIB, 16384 * GIB, "BYTES",
         "address space for the tree: its largest size"),

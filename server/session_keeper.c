@@ -16,9 +16,8 @@
 #include "storage/session.h"
 
 enum {
-    HEARD_MAX = 65536,          // sessions that are told of in one tick
-    ASK_AGAIN_NS = 200000000,   // after which a renewal is asked again
-    END_WITHIN_NS = 1000000000, // a proposal to end a session
+    HEARD_MAX = 65536,        // sessions that are told of in one tick
+    ASK_AGAIN_NS = 200000000, // after which a renewal is asked again
 };
 
 // The end of a session, waiting to be proposed or proposed.
@@ -332,6 +331,7 @@ static struct blob *encode_ending(const struct ending *ending, struct ballot bal
     return blob;
 }
 
+// Without a deadline: as long as it may still be decided no renewal may be answered.
 static void propose_endings(struct session_keeper *keeper, struct ballot ballot, uint64_t now_ns)
 {
     struct fifo_link *link;
@@ -339,7 +339,7 @@ static void propose_endings(struct session_keeper *keeper, struct ballot ballot,
     while (keeper->proposed < SESSION_ENDS_MAX && (link = fifo_pop(&keeper->due)) != NULL) {
         struct ending *ending = CONTAINER_OF(link, struct ending, link);
         ending->submission = (struct submission){.command = encode_ending(ending, ballot),
-                                                 .deadline_ns = now_ns + END_WITHIN_NS,
+                                                 .deadline_ns = UINT64_MAX,
                                                  .shrinks = true,
                                                  .received_ns = now_ns,
                                                  .complete = ending_answered};

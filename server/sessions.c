@@ -2,10 +2,12 @@
 // Ports, one line each.
 #include "server/sessions.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/departures.h"
 #include "server/fatal.h"
 #include "server/reaper.h"
 #include "server/session_keeper.h"
@@ -14,8 +16,12 @@ struct sessions {
     struct core_loop *loop;
     struct live *live;
     struct counter *expirations;
+    uint16_t node;
+    uint64_t boot;
+    atomic_uint_fast64_t streams; // so far
     struct session_keeper *keeper;
     struct reaper *reaper;
+    struct departures *departures;
 };
 
 // ---- Ports of the keeper and the reaper ----------------------------------------------------------
@@ -92,10 +98,14 @@ struct sessions *sessions_start(struct core_loop *loop, struct live *live,
                                          .expired = expired};
     struct reaper_ports reaper = {
         .context = sessions, .live = live, .leads = leads, .submit = submit};
+    struct departures_ports departures = {.context = sessions, .submit = submit, .wake = wake};
 
     sessions->loop = loop;
     sessions->live = live;
     sessions->expirations = settings->expirations;
+    sessions->node = settings->node;
+    sessions->boot = settings->boot;
+    sessions->departures = departures_new(&departures);
     sessions->keeper = session_keeper_new(&keeper, &ports);
     require(session_keeper_load(sessions->keeper, live));
     sessions->reaper = reaper_start(&reaper);
@@ -108,6 +118,7 @@ void sessions_drain(struct sessions *sessions)
         return;
     reaper_stop(sessions->reaper);
     session_keeper_drain(sessions->keeper);
+    departures_drain(sessions->departures);
 }
 
 void sessions_free(struct sessions *sessions)
@@ -116,6 +127,7 @@ void sessions_free(struct sessions *sessions)
         return;
     reaper_free(sessions->reaper);
     session_keeper_free(sessions->keeper);
+    departures_free(sessions->departures);
     free(sessions);
 }
 
@@ -143,7 +155,10 @@ void sessions_after_tick(struct sessions *sessions)
 
 void sessions_turn(struct sessions *sessions)
 {
-    session_keeper_turn(sessions->keeper, clock_monotonic_ns());
+    uint64_t now_ns = clock_monotonic_ns();
+
+    session_keeper_turn(sessions->keeper, now_ns);
+    departures_turn(sessions->departures, now_ns);
 }
 
 // An answer leaves with the next turn.
@@ -161,4 +176,17 @@ bool sessions_touch(struct sessions *sessions, uint64_t id, const uint8_t *proof
 void sessions_renew(struct sessions *sessions, struct read_wait *wait)
 {
     session_keeper_renew(sessions->keeper, wait);
+}
+
+void sessions_name_stream(struct sessions *sessions, struct session_binding *binding)
+{
+    binding->node = sessions->node;
+    binding->boot = sessions->boot;
+    binding->counter = atomic_fetch_add(&sessions->streams, 1) + 1;
+}
+
+void sessions_depart(struct sessions *sessions, uint64_t id, const struct session_binding *binding,
+                     uint32_t grace_ms)
+{
+    departures_add(sessions->departures, id, binding, grace_ms, clock_monotonic_ns());
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that runs for sessions in a node, plugged into its loop and its state: the keeper and the reaper.
+// All that runs for sessions in a node, plugged into its loop and its state: the keeper, the reaper and
+// what follows when a client leaves.
 #pragma once
 
 #include "base/metrics.h"
@@ -9,6 +10,8 @@
 struct sessions;
 
 struct sessions_settings {
+    uint16_t node;               // this one
+    uint64_t boot;               // its boot_count
     bool alone;                  // a cluster of one
     uint64_t contact_ns;         // since a quorum followed, after which nothing expires
     struct counter *expirations; // of sessions that this node proposed to end
@@ -34,3 +37,6 @@ void sessions_receive(struct sessions *sessions, uint16_t from, const void *data
 // Of clients; see api_backend. Thread: any.
 bool sessions_touch(struct sessions *sessions, uint64_t id, const uint8_t *proof);
 void sessions_renew(struct sessions *sessions, struct read_wait *wait);
+void sessions_name_stream(struct sessions *sessions, struct session_binding *binding);
+void sessions_depart(struct sessions *sessions, uint64_t id, const struct session_binding *binding,
+                     uint32_t grace_ms);

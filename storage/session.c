@@ -278,15 +278,19 @@ enum error view_sessions(struct view *view, uint64_t after, session_visit visit,
     return error == ERROR_MISSING ? ERROR_OK : error;
 }
 
-enum error view_session_nodes(struct view *view, uint64_t id, path_visit visit, void *context)
+enum error view_session_nodes(struct view *view, uint64_t id, uint64_t after, owned_visit visit,
+                              void *context)
 {
     uint8_t key[EPHEMERAL_KEY_BYTES];
     struct row row;
 
+    if (after == UINT64_MAX)
+        return ERROR_OK;
     enum error error =
-        table_seek(&view->transaction, TABLE_EPHEMERAL, ephemeral_key(key, id, 0), &row);
+        table_seek(&view->transaction, TABLE_EPHEMERAL, ephemeral_key(key, id, after + 1), &row);
     while (error == ERROR_OK && memcmp(row.key.data, key, 8) == 0 &&
-           visit(context, row.value.data, row.value.length))
+           visit(context, bytes_get_u64_be((const uint8_t *)row.key.data + 8), row.value.data,
+                 row.value.length))
         error = table_next(&view->transaction, TABLE_EPHEMERAL, &row);
     return error == ERROR_MISSING ? ERROR_OK : error;
 }

@@ -32,10 +32,11 @@ enum error view_session(struct view *view, uint64_t id, struct session_info *inf
 // Every session with an id above `after`, in ascending order, until visit returns false.
 typedef bool (*session_visit)(void *context, const struct session_info *info);
 enum error view_sessions(struct view *view, uint64_t after, session_visit visit, void *context);
-// The paths of a session's ephemerals, in the order of their creation, until visit returns false.
-// None for a session that does not exist.
-typedef bool (*path_visit)(void *context, const char *path, size_t length);
-enum error view_session_nodes(struct view *view, uint64_t id, path_visit visit, void *context);
+// The ephemerals of a session behind the node `after` (0: all), in the order of their creation, until visit
+// returns false. Node numbers grow and are never used again. None for a session that does not exist.
+typedef bool (*owned_visit)(void *context, uint64_t node, const char *path, size_t length);
+enum error view_session_nodes(struct view *view, uint64_t id, uint64_t after, owned_visit visit,
+                              void *context);
 
 // What is due at a log time: containers that have lost their last child, TTL znodes without children.
 // The leader proposes OP_REAP for each; execution checks again. Containers first, then TTL znodes, each

@@ -61,15 +61,16 @@ static bool take_change(void *context, const struct change *change)
     return true;
 }
 
-static bool take_path(void *context, const char *path, size_t length)
+static bool take_path(void *context, uint64_t node, const char *path, size_t length)
 {
     (void)context;
+    (void)node;
     return path[0] == '/' && length > 1;
 }
 
 static bool take_session(void *context, const struct session_info *info)
 {
-    ASSERT(view_session_nodes(context, info->id, take_path, NULL) == ERROR_OK);
+    ASSERT(view_session_nodes(context, info->id, 0, take_path, NULL) == ERROR_OK);
     return true;
 }
 

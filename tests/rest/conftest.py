@@ -20,7 +20,7 @@ numbers = itertools.count(1)
 def daemon(tmp_path_factory):
     """A daemon with default limits, shared by all tests of the run."""
     server = Daemon(tmp_path_factory.mktemp('curlew') / 'data',
-                    '--allowed-host', ALLOWED_HOST, '--allowed-origin', ALLOWED_ORIGIN).start()
+                    '--allowed-host', ALLOWED_HOST, '--cors-origin', ALLOWED_ORIGIN).start()
     yield server
     server.stop()
 

@@ -52,6 +52,8 @@ def template_of(url):
         return '/v1/watch/{path}'
     if re.fullmatch(r'/problems/[^/]+', path):
         return '/problems/{slug}'
+    if re.fullmatch(r'/v1/sessions/[^/]+/stream', path):
+        return '/v1/sessions/{id}/stream'
     if re.fullmatch(r'/v1/sessions/[^/]+', path):
         return '/v1/sessions/{id}'
     return path if path in document()['paths'] else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads streams of changes: Server-Sent Events as WHATWG HTML section 9.2 says, or JSON lines."""
+"""Reads streams: Server-Sent Events as WHATWG HTML section 9.2 says, or JSON lines."""
 import http.client
 import json
 import socket
@@ -45,10 +45,12 @@ def watch_url(*paths, **query):
 
 
 class Stream:
-    """A stream over a connection of its own. Every event is held against the contract."""
+    """A stream over a connection of its own: of changes, or of `url`. Every event is held against the
+    contract."""
 
-    def __init__(self, port, *paths, lines=False, headers=None, receive_buffer=None, **query):
-        self.lines = lines
+    def __init__(self, port, *paths, url=None, schema='Event', lines=False, headers=None,
+                 receive_buffer=None, **query):
+        self.lines, self.schema = lines, schema
         self.comments = 0
         self.retry = None
         self.last_id = None  # as a browser keeps it
@@ -60,7 +62,7 @@ class Stream:
             self._connection.sock.settimeout(DEADLINE_S)
             self._connection.sock.connect(('127.0.0.1', port))
         accept = {'Accept': 'application/x-ndjson' if lines else 'text/event-stream'}
-        self._connection.request('GET', watch_url(*paths, **query),
+        self._connection.request('GET', url or watch_url(*paths, **query),
                                  headers={**accept, **(headers or {})})
         self.socket = self._connection.sock
         self._reply = self._connection.getresponse()
@@ -118,7 +120,7 @@ class Stream:
             event = self._parse_line() if self.lines else self._parse_block()
         if event.kind != event.data['event']:
             raise AssertionError(f'the kinds differ: {event}')
-        contract.validate('Event', event.data)
+        contract.validate(self.schema, event.data)
         self.last_id = event.id or self.last_id
         return event
 

@@ -120,10 +120,14 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self):
-        self.server.report = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
+        report = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
         self.send_response(204)
         self.end_headers()
-        self.server.done.set()
+        if self.path == '/done':
+            self.server.report = report
+            self.server.done.set()
+        else:
+            self.server.refused()
 
     def log_message(self, *_):
         pass
@@ -204,7 +208,7 @@ def test_a_real_page_of_an_allowed_origin_writes(start, tmp_path):
     """The control: without the rule the same page would have changed something."""
     with page_server() as server:
         origin = f'http://localhost:{server.server_address[1]}'
-        daemon = start('--allowed-origin', origin)
+        daemon = start('--cors-origin', origin)
         api = Client(daemon.port)
         api.put('/t/victim', 'precious', parents=True)
         base = f'http://127.0.0.1:{daemon.port}'
@@ -212,6 +216,36 @@ def test_a_real_page_of_an_allowed_origin_writes(start, tmp_path):
         report = browse(origin + '/', server, tmp_path / 'profile')
     assert 'new-no-cors' in api.children('/t'), report
     assert api.stat('/t/victim') is None, report
+
+
+WATCHING = '''<!doctype html><title>page</title><script>
+const source = new EventSource('%s');
+let refusals = 0;
+function report(...what) {
+  fetch('/done', {method: 'POST', body: JSON.stringify(what)});
+}
+source.addEventListener('bookmark', () => report('bookmark', refusals));
+source.onerror = () => {
+  refusals++;
+  if (source.readyState === EventSource.CLOSED)
+    report('gave up', refusals);
+  else
+    fetch('/refused', {method: 'POST', body: '[]'});
+};
+</script>'''
+
+
+def test_a_real_event_source_comes_back_to_an_overloaded_server(start, tmp_path):
+    with page_server() as server:
+        origin = f'http://localhost:{server.server_address[1]}'
+        daemon = start('--allowed-origin', origin, '--max-connections', '3')
+        opened = [Stream(daemon.port, '/') for _ in range(3)]
+        for stream in opened:
+            stream.next()
+        server.page = WATCHING % f'http://127.0.0.1:{daemon.port}/v1/watch/a'
+        server.refused = lambda: [stream.close() for stream in opened]
+        kind, refusals = browse(origin + '/', server, tmp_path / 'profile')
+    assert kind == 'bookmark' and refusals >= 1
 
 
 # ---- CORS ----------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_other_slugs_are_404(api, path):
 
 
 @pytest.mark.parametrize('path', ['/v1', '/v1/', '/v2/znodes/a', '/v1/znodesx', '/V1/znodes', '/x',
-                                  '/v1/sessions/', '/v1/sessions/0x1/a', '/metrics', '/v1/cluster/',
+                                  '/v1/sessions/', '/v1/sessions/0x1/a', '/metric', '/v1/cluster/',
                                   '/livez/', '//', '//v1/znodes', '/.', '/v1/../v1/cluster'])
 def test_other_resources_are_404(api, path):
     problem = expect(api.request('GET', path), 404, 'not-found').json

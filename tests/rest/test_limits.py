@@ -126,14 +126,14 @@ def occupy(daemon, count, source):
     return opened
 
 
-def knock(daemon, source):
+def knock(daemon, source, request=b'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'):
     """The answer to one more connection; None if it was closed without one."""
     wire = Wire.__new__(Wire)
     wire.socket = socket.create_connection(('127.0.0.1', daemon.port), timeout=10,
                                            source_address=(source, 0))
     wire.buffer = b''
     try:
-        wire.send(b'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+        wire.send(request)
     except OSError:
         pass
     with wire:
@@ -161,6 +161,35 @@ def test_too_many_connections_of_one_address_are_429(start):
     for wire in opened:
         wire.socket.close()
     wait_until(lambda: knock(daemon, '127.0.0.2').status == 200, what='a free place')
+
+
+FOR_ALL = [b'GET /v1/znodes/a?wait=1s HTTP/1.1\r\n', b'GET /v1/sessions/0x1/stream HTTP/1.1\r\n',
+           b'PUT /v1/watch HTTP/1.1\r\n', b'GET /v1/wat', b'', b'\r\n', b'\x16\x03\x01']
+
+
+def test_who_wants_to_watch_is_not_refused_with_a_status(start):
+    """An EventSource gives up on any but 200, and comes back after a connection that just ends."""
+    daemon = start('--max-connections', 8, '--max-connections-per-address', 6)
+    opened = occupy(daemon, 6, '127.0.0.2') + occupy(daemon, 2, '127.0.0.3')
+    for source in ('127.0.0.2', '127.0.0.4'):  # too many of one address, too many in all
+        for target in (b'/v1/watch', b'/v1/watch/a?recursive', b'/v1/watch?path=/a'):
+            request = b'GET ' + target + b' HTTP/1.1\r\nHost: localhost\r\n\r\n'
+            assert knock(daemon, source, request) is None
+        for request in FOR_ALL:
+            assert knock(daemon, source, request).status in (429, 503), request
+    for wire in opened:
+        wire.socket.close()
+
+
+def test_refusals_are_answered_however_many_there_are(start):
+    daemon = start('--max-connections', 4)
+    opened = occupy(daemon, 4, '127.0.0.2')
+    wires = [Wire(daemon.port) for _ in range(200)]  # which say nothing; 64 can wait
+    for wire in wires:
+        assert wire.response().status == 503
+        wire.socket.close()
+    for wire in opened:
+        wire.socket.close()
 
 
 SLOW = {

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What documents say of all options is what `curlewd --help` says, which is made of the one table."""
+"""What documents say of all options is what `curlewd --help` says, which is made of the one table. Run as a
+program it writes the documents anew: python3 tests/rest/test_options_docs.py"""
 import re
 import subprocess
 
 from daemon import SOURCE, binary
 
-HEADING = '## All options'
+OPERATIONS = SOURCE / 'docs/operations.md'
+TABLE = re.compile(r'^## All options\n.*?\n(\| option .*?)(?=\n\n|\Z)', re.M | re.S)
+MAN_PAGE = SOURCE / 'server/install/curlewd.8'
+VARIABLES = re.compile(r'^\.SH ENVIRONMENT\n.*?\n\.nf\n(.*?)\n\.fi', re.M | re.S)
 ROW = re.compile(r'^  --(\S+)(?: (\S+))?\s+(.*)$')
 TAIL = re.compile(r'^(.*?)(?: \[([^][]+)\])?(?: \$(CURLEW_\w+))?$')
+AGAIN = 'write it anew: python3 tests/rest/test_options_docs.py'
 
 
 def options():
@@ -30,6 +35,10 @@ def table():
     return '\n'.join(lines)
 
 
+def variables():
+    return '\n'.join(row[4] for row in options() if row[4])
+
+
 def test_every_option_has_a_variable_and_a_meaning():
     found = options()
     assert len(found) > 25
@@ -39,13 +48,19 @@ def test_every_option_has_a_variable_and_a_meaning():
 
 
 def test_the_table_of_options_in_operations_is_that_of_the_daemon():
-    text = (SOURCE / 'docs/operations.md').read_text(encoding='utf-8')
-    shown = re.search(r'^\|.*?(?=\n\n|\Z)', text[text.index(HEADING):], re.M | re.S).group().strip()
-    assert shown == table()
+    assert TABLE.search(OPERATIONS.read_text(encoding='utf-8')).group(1).strip() == table(), AGAIN
 
 
 def test_the_man_page_has_all_variables():
-    text = (SOURCE / 'server/install/curlewd.8').read_text(encoding='utf-8').replace('\\-', '-')
-    section = text[text.index('.SH ENVIRONMENT'):]
-    section = section[:section.index('.SH', 3)]
-    assert re.findall(r'^CURLEW_[A-Z_]+', section, re.M) == [row[4] for row in options() if row[4]]
+    assert VARIABLES.search(MAN_PAGE.read_text(encoding='utf-8')).group(1) == variables(), AGAIN
+
+
+def rewrite(file, pattern, wanted):
+    text = file.read_text(encoding='utf-8')
+    begin, end = pattern.search(text).span(1)
+    file.write_text(text[:begin] + wanted + text[end:].rstrip('\n') + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    rewrite(OPERATIONS, TABLE, table())
+    rewrite(MAN_PAGE, VARIABLES, variables())

@@ -11,68 +11,9 @@ import time
 import pytest
 
 from client import Client, expect, wait_until
+from sessions import Session, listed, open_raw, wait_gone
 
 LATE_S = 2.0  # how much later than its timeout a session may end on a loaded machine
-
-
-class Session:
-    """A session and its client."""
-
-    def __init__(self, api, timeout_ms):
-        self.api = api
-        self.asked = time.monotonic()
-        reply = expect(open_raw(api, timeout_ms), 201)
-        self.zxid = reply.zxid
-        self.id, self.credential = reply.json['id'], reply.json['credential']
-        self.timeout_s = timeout_ms / 1000
-        self.headers = {'Curlew-Session': self.credential}
-
-    @property
-    def url(self):
-        return f'/v1/sessions/{self.id}'
-
-    def request(self, method, url, body=None, **headers):
-        return self.api.request(method, url, body, {**self.headers, **headers})
-
-    def renew(self):
-        """Renews for certain; returns when that was asked."""
-        asked = time.monotonic()
-        expect(self.request('PUT', self.url), 200)
-        self.asked = asked
-        return asked
-
-    def show(self):
-        return self.request('GET', self.url)
-
-    def close(self):
-        return self.request('DELETE', self.url)
-
-    def ephemeral(self, path, data=b'', **query):
-        return self.api.post(path, data, self.headers, ephemeral=True, **query)
-
-
-def open_raw(api, timeout_ms, **headers):
-    return api.request('POST', '/v1/sessions', json.dumps({'timeout_ms': timeout_ms}).encode(),
-                       headers)
-
-
-def listed(api):
-    """The ids of all sessions."""
-    return [item['id'] for item in expect(api.request('GET', '/v1/sessions?limit=10000'), 200)
-            .json['sessions']]
-
-
-def wait_gone(api, path, deadline_s=20):
-    """Waits until a znode is gone and returns when it was seen to be there for the last time."""
-    seen = time.monotonic()
-    limit = seen + deadline_s
-    while True:
-        asked = time.monotonic()
-        if api.stat(path) is None:
-            return seen
-        seen = asked
-        assert asked < limit, f'{path} is still there'
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -163,8 +104,42 @@ def test_the_list_comes_in_pages(api):
 
 
 @pytest.mark.parametrize('query', ['limit=0', 'limit=10001', 'cursor=x', 'cursor=AXh4', 'view=stat'])
-def test_the_list_checks_its_query(api, query):
+def test_the_lists_check_their_query(api, session, query):
     expect(api.request('GET', f'/v1/sessions?{query}'), 400, 'bad-query')
+    expect(session.request('GET', f'{session.url}?{query}'), 400, 'bad-query')
+
+
+def owned_pages(session, limit):
+    pages, cursor = [], ''
+    while True:
+        page = expect(session.request('GET', f'{session.url}?limit={limit}{cursor}'), 200).json
+        pages.append(page['paths'])
+        if 'next' not in page:
+            return pages
+        cursor = '&cursor=' + page['next']
+
+
+def test_what_a_session_owns_comes_in_pages(session, top):
+    paths = [f'{top}/{9 - i}' for i in range(5)]
+    for path in paths:
+        expect(session.ephemeral(path), 201)
+    assert owned_pages(session, 2) == [paths[:2], paths[2:4], paths[4:]]
+    assert owned_pages(session, 5) == [paths]
+    assert 'next' not in expect(session.show(), 200).json
+    page = expect(session.request('GET', session.url + '?limit=2'), 200).json
+    expect(session.api.delete(paths[1]), 204)  # where the page ended
+    expect(session.api.delete(paths[2]), 204)  # where the next one would begin
+    rest = session.request('GET', f'{session.url}?cursor={page["next"]}')
+    assert expect(rest, 200).json['paths'] == paths[3:]
+
+
+def test_a_page_of_what_a_session_owns_is_bounded_in_bytes(start):
+    session = Session(Client(start('--max-page-bytes', '65536').port), 60000)
+    paths = ['/' + 'x' * 400 + f'-{i:03}' for i in range(300)]
+    ops = [{'op': 'create', 'path': path, 'ephemeral': True} for path in paths]
+    expect(session.api.multi(*ops, headers=session.headers), 200)
+    pages = owned_pages(session, 10000)
+    assert len(pages) > 1 and [path for page in pages for path in page] == paths
 
 
 def test_closing_deletes_all_at_one_zxid(api, session, top):
@@ -366,6 +341,7 @@ RENEWALS = {
         session.api.get(top, session.headers, consistency='local'), 200),
     'write': lambda session, top: expect(session.api.put(top, 'x', session.headers), 200),
     'livez': lambda session, top: expect(session.request('GET', '/livez'), 200),
+    'watch': lambda session, top: expect(session.request('HEAD', '/v1/watch' + top), 200),
     'refused': lambda session, top: expect(session.api.post(top, headers=session.headers), 409),
 }
 

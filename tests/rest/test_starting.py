@@ -7,6 +7,7 @@ import pytest
 from client import Client, expect, wait_until
 from daemon import Daemon
 from examples import loopback_address
+from exposition import families, value
 
 OPEN = r'msg="the client port is open, the node is starting" address=\S+:(\d+)'
 
@@ -47,6 +48,8 @@ def test_the_founding_is_told(spawn, tmp_path):
     assert api.get('/', headers={'Curlew-Session': f'{"0" * 16}.{"0" * 32}'}).status in (400, 503)
     status = expect(api.request('GET', '/v1/cluster'), 200).json
     assert (status['node'], status['leader']) == (1, None)
+    metrics = families(expect(api.request('GET', '/metrics'), 200).body.decode())
+    assert (value(metrics, 'curlew_ready'), value(metrics, 'curlew_has_leader')) == (0, 0)
     assert [member['peer'] for member in status['members']] == peers.translate({61: 44}).split(',')[1::2]
     for method, url, body in (('PUT', '/v1/znodes/a', b'x'), ('GET', '/v1/znodes/a', None),
                               ('GET', '/v1/znodes/a?wait=1s', None), ('GET', '/v1/watch/a', None),

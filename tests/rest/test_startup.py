@@ -21,7 +21,7 @@ def run(*arguments, **environ):
 def test_help_lists_every_option():
     result = run('--help')
     assert result.returncode == 0 and result.stderr == ''
-    for option in ('--data-dir', '--listen', '--id', '--allowed-host', '--allowed-origin',
+    for option in ('--data-dir', '--listen', '--id', '--allowed-host', '--cors-origin',
                    '--max-connections', '--max-connections-per-address', '--max-url-bytes',
                    '--max-header-bytes', '--max-body-bytes', '--max-bodies-bytes',
                    '--max-json-depth', '--max-multi-ops', '--max-delete-nodes', '--max-list-items',

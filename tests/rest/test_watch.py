@@ -4,10 +4,12 @@ are about a server."""
 import json
 import random
 import threading
+import time
 
 import pytest
 
 from client import Client, Wire, expect
+from sessions import Session
 from streams import Stream, Ended, wait_until
 
 
@@ -228,6 +230,22 @@ def test_a_path_that_does_not_exist_waits_for_created(api, watch, top):
     assert tags([stream.change()]) == [('created', top + '/a')]
 
 
+def test_what_comes_behind_a_snapshot_is_told_at_once(api, watch, top):
+    """Not with the next bookmark, which takes half of five seconds on average."""
+    api.put(top + '/a')
+    waited = 0
+    for number in range(10):
+        stream = watch(top + '/a', initial=True)
+        stream.until_bookmark()
+        tree(api, top)  # meanwhile the stream falls asleep
+        started = time.monotonic()
+        api.put(top + '/a', str(number))
+        assert tags([stream.change()]) == [('changed', top + '/a')]
+        waited += time.monotonic() - started
+        stream.close()
+    assert waited < 5
+
+
 def test_a_snapshot_of_many_pages_while_writers_write(daemon, api, watch, top):
     """2,000 nodes of 1 KB are some 50 pages; at every bookmark the picture must be the state."""
     chance = random.Random(1)
@@ -398,6 +416,22 @@ def test_a_transaction_larger_than_a_piece_has_one_id_at_its_end(api, watch, top
     assert [event.path for event in events] == [f'{top}/{i:03}' for i in range(300)]
     assert {event.zxid for event in events} == {reply.json['zxid']}
     assert [event.id for event in events[:-1]] == [None] * 299 and events[-1].id
+
+
+# ---- Credentials ---------------------------------------------------------------------------------
+
+def test_a_wrong_credential_is_not_ignored(api, watch, top):
+    session = Session(api, 60000)
+    assert watch(top, headers=session.headers).next().kind == 'bookmark'
+    wrong = {'Curlew-Session': session.id + '.' + '0' * 32}
+    for method in ('GET', 'HEAD'):
+        expect(api.request(method, '/v1/watch' + top, headers=wrong), 403)
+    expect(api.request('GET', '/v1/watch' + top + '?since=999999999', headers=wrong), 403,
+           'session-denied')
+    expect(session.close(), 204)
+    expect(api.request('GET', '/v1/watch' + top, headers=session.headers), 410, 'session-expired')
+    malformed = {'Curlew-Session': 'x'}
+    expect(api.request('GET', '/v1/watch' + top, headers=malformed), 400, 'bad-header')
 
 
 # ---- Many, gone, draining ------------------------------------------------------------------------

@@ -159,10 +159,10 @@ void ambush_on_spring(struct world *world, struct event *event)
         receiver->stuck_until_ns = until_ns;
         break;
     case AMBUSH_PAUSE_SENDER:
-        sender->paused_until_ns = until_ns;
+        node_pause(sender, until_ns);
         break;
     case AMBUSH_PAUSE_RECEIVER:
-        receiver->paused_until_ns = until_ns;
+        node_pause(receiver, until_ns);
         break;
     case AMBUSH_TEACH_SENDER:
         bulk_teach(sender);

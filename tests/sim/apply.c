@@ -5,7 +5,9 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "tests/sim/attendance.h"
 #include "tests/sim/node.h"
+#include "tests/sim/notifier.h"
 #include "tests/sim/oracle.h"
 
 struct job {
@@ -86,7 +88,7 @@ static paxos_slot execute_one(struct node *node, struct outcomes *outcomes)
     if (error != ERROR_OK)
         world_fail(node->world, SIM_CORRECTNESS, "executes", "node %u cannot execute slot %lu: %s",
                    node->id, slot, error_entry(error)->title);
-    oracle_executed(node, slot, state_writing_position(node->state)->digest, outcomes->hash);
+    oracle_executed(node, slot, state_writing_position(node->state), outcomes->hash);
     blob_unref(job->entry.value);
     free(job);
     return slot;
@@ -140,8 +142,10 @@ static void install(struct node *node)
         node_fatal(node, ERROR_CORRUPT);
         return;
     }
-    state_close(node->state);
+    live_replace(node->live, state);
     node->state = state;
+    attendance_installed(node);
+    notifier_changed(node);
     ASSERT(view_open(state, &view) == ERROR_OK);
     oracle_position(node, view_position(view));
     ASSERT(view_origin(view, node->id, node->identity.boot_count, &next) == ERROR_OK);
@@ -171,7 +175,9 @@ void apply_on_run(struct world *world, struct event *event)
          i < most && !fifo_empty(&node->apply.jobs) && first_job(node)->install == 0; i++)
         slot = execute_one(node, &outcomes);
     ASSERT(state_commit(node->state) == ERROR_OK);
+    attendance_changed(node);
     hand_out(node, &outcomes);
+    notifier_changed(node);
     executed(node, slot);
 }
 

@@ -7,9 +7,11 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "storage/session.h"
 #include "tests/sim/ambush.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/watcher.h"
 #include "tests/sim/workload.h"
 
 // F(NAME, name, weight when drawn, alone: makes sense with one node)
@@ -62,6 +64,19 @@ static uint32_t sometimes(struct world *world, uint32_t most)
     return 1 + choose(&world->choices, most);
 }
 
+static void draw_watching(struct world *world)
+{
+    static const uint64_t zxids[] = {100000, 20, 100, 1000};
+    static const uint64_t bytes[] = {32 << 20, 32 << 20, 3000, 30000};
+    struct choice_stream *choices = &world->choices;
+    struct swarm *swarm = &world->swarm;
+
+    swarm->watchers = choose(choices, 5);
+    swarm->history_zxids = zxids[choose(choices, 4)];
+    swarm->history_bytes = bytes[choose(choices, 4)];
+    swarm->history_data = choose(choices, 2) == 0 ? 64 << 10 : 60;
+}
+
 static void draw_limits(struct world *world, size_t nodes)
 {
     static const uint32_t windows[] = {PAXOS_WINDOW, 4, 4, 8, 16, 64};
@@ -105,6 +120,11 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->apply_ns = choose_between(choices, 10, 1000) * MICROSECOND_NS;
     swarm->checkpoints = sometimes(world, 300000);
     swarm->exchanges = 600000;
+    if (choose(choices, 3) != 0)
+        swarm->sessions = 50000 + choose(choices, 750000);
+    swarm->timeout_ms = SESSION_TIMEOUT_MIN_MS + choose(choices, 1000);
+    draw_watching(world);
+    swarm->outlasts = choose(choices, 3) == 2;
 }
 
 static void add_fault(struct swarm *swarm, enum fault_kind kind, uint32_t times)
@@ -434,7 +454,7 @@ static enum fault_kind draw_kind(struct world *world)
 static void pause_node(struct world *world, struct node *node)
 {
     world_count(world, COUNT_PAUSES);
-    node->paused_until_ns = world->now_ns + choose_delay(&world->choices, SECOND_NS);
+    node_pause(node, world->now_ns + choose_delay(&world->choices, SECOND_NS));
 }
 
 static void jump_clock(struct world *world, struct node *node)
@@ -640,7 +660,7 @@ static void heal_node(struct world *world, struct node *node)
 {
     disk_fake_fail(node->disk, 0, ERROR_OK, false);
     disk_fake_set_free(node->disk, (uint64_t)1 << 40);
-    node->paused_until_ns = 0;
+    node_resume(node);
     node->stuck_until_ns = 0;
     if (node->up)
         replica_set_healthy(node->replica, true, node_time(node));
@@ -660,4 +680,5 @@ void faults_end(struct world *world, bool in_part)
         if ((world->core >> i & 1) != 0)
             heal_node(world, &world->nodes[i]);
     }
+    watchers_heal(world);
 }

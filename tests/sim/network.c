@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "server/forward.h"
+#include "tests/sim/attendance.h"
 #include "tests/sim/introductions.h"
 #include "tests/sim/oracle.h"
 
@@ -237,6 +238,11 @@ void network_deliver(struct world *world, struct event *event)
     }
     if (packet->length > 0 && packet->bytes[0] >= FRAME_OFFER && packet->bytes[0] <= FRAME_RANGE) {
         courier_receive(node, (uint16_t)(packet->from + 1), packet->bytes, packet->length);
+        return;
+    }
+    if (packet->length > 0 &&
+        (packet->bytes[0] == FRAME_TOUCH || packet->bytes[0] == FRAME_TOUCHED)) {
+        attendance_receive(node, (uint16_t)(packet->from + 1), packet->bytes, packet->length);
         return;
     }
     oracle_delivered(node, packet->bytes, packet->length);

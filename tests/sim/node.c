@@ -11,14 +11,17 @@
 #include "base/random.h"
 #include "server/forward.h"
 #include "tests/sim/ambush.h"
+#include "tests/sim/attendance.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/introductions.h"
 #include "tests/sim/network.h"
+#include "tests/sim/notifier.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/watcher.h"
 
 enum { CLOCK_ONE = 1 << 20 };
 
-#define TICK_NS       (100 * MILLISECOND_NS) // as the core loop's
+#define TICK_NS       (50 * MILLISECOND_NS) // as the core loop's
 #define WALL_START_MS ((uint64_t)1700000000000)
 
 // ---- Clock -------------------------------------------------------------------------------------
@@ -44,6 +47,11 @@ uint64_t node_real_delay_ns(const struct node *node, uint64_t at_ns)
     if (at_ns <= now_ns)
         return 0;
     return (at_ns - now_ns) * CLOCK_ONE / node->rate + 1;
+}
+
+uint64_t node_local_span_ns(const struct node *node, uint64_t real_ns)
+{
+    return real_ns * node->rate / CLOCK_ONE;
 }
 
 static void set_clock(struct node *node)
@@ -177,7 +185,7 @@ void node_wake(struct node *node)
 static void set_timer(struct node *node)
 {
     uint64_t due_ns = replica_deadline_ns(node->replica);
-    uint64_t latest_ns = local_ns(node) + TICK_NS;
+    uint64_t latest_ns = node->tick_ns + TICK_NS;
 
     if (due_ns > latest_ns)
         due_ns = latest_ns;
@@ -203,6 +211,7 @@ void node_on_turn(struct world *world, struct event *event)
     struct node *node = &world->nodes[event->node];
 
     node->turn_scheduled = false;
+    attendance_turn(node);
     replica_run(node->replica, node_time(node));
     node_stepped(node);
 }
@@ -214,6 +223,10 @@ void node_on_tick(struct world *world, struct event *event)
     if (event->a != node->timer)
         return;
     node->timer_at_ns = 0;
+    if (local_ns(node) >= node->tick_ns + TICK_NS) {
+        node->tick_ns = local_ns(node);
+        attendance_tick(node);
+    }
     replica_tick(node->replica, node_time(node));
     node_stepped(node);
     node_wake(node);
@@ -316,8 +329,12 @@ static void plug_in(struct node *node, const struct recovery_result *result)
 static void close_storage(struct node *node)
 {
     journal_close(node->journal);
-    state_close(node->state);
+    if (node->live != NULL)
+        live_free(node->live);
+    else
+        state_close(node->state);
     node->journal = NULL;
+    node->live = NULL;
     node->state = NULL;
 }
 
@@ -385,6 +402,7 @@ void node_start(struct node *node)
     node->silent = false;
     node->turn_scheduled = false;
     node->timer_at_ns = 0;
+    node->tick_ns = local_ns(node);
     node->paused_until_ns = 0;
     node->stuck_until_ns = 0;
     network_node_up(node->world, node->index);
@@ -396,8 +414,11 @@ void node_start(struct node *node)
         start_failed(node, disturbed, error, &failure);
         return;
     }
+    node->live = live_new(node->state);
     plug_in(node, &result);
     replica_status(node->replica, &node->status);
+    attendance_start(node);
+    notifier_start(node);
     oracle_recovered(node);
     look_at_position(node);
     bulk_start(node);
@@ -435,9 +456,12 @@ void node_restart_later(struct node *node, uint64_t delay_ns)
 static void end_process(struct node *node)
 {
     node->dying = true;
+    watchers_node_down(node);
     courier_stop(node);
     replica_free(node->replica);
     node->replica = NULL;
+    attendance_stop(node);
+    notifier_stop(node);
     flush_abandon(node);
     apply_abandon(node);
     node->up = false;
@@ -476,6 +500,26 @@ void node_power_loss(struct node *node)
     set_clock(node);
     if (was_up)
         network_node_down(node->world, node->index, false);
+}
+
+// ---- Pauses ------------------------------------------------------------------------------------
+
+void node_pause(struct node *node, uint64_t until_ns)
+{
+    uint64_t from_ns = node->world->now_ns;
+
+    if (node->paused_until_ns > from_ns)
+        from_ns = node->paused_until_ns;
+    if (node->up && until_ns > from_ns)
+        attendance_pause(node, until_ns - from_ns);
+    node->paused_until_ns = until_ns > from_ns ? until_ns : from_ns;
+}
+
+void node_resume(struct node *node)
+{
+    if (node->up && node->paused_until_ns > node->world->now_ns)
+        attendance_resume(node, node->paused_until_ns - node->world->now_ns);
+    node->paused_until_ns = 0;
 }
 
 // ---- All nodes ---------------------------------------------------------------------------------

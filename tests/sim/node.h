@@ -26,6 +26,9 @@ struct apply {
     paxos_slot reached; // highest slot that the core loop was told of
 };
 
+struct attendance;
+struct notifier;
+
 struct node {
     struct world *world;
     uint16_t id; // index + 1
@@ -47,7 +50,10 @@ struct node {
     bool silent;  // nothing leaves it any more: it is about to die
     bool dying;   // its last answers are collected: ports do nothing
     struct identity identity;
-    struct state *state;
+    struct live *live;
+    struct state *state; // the live one
+    struct attendance *attendance;
+    struct notifier *notifier;
     struct journal *journal;
     struct replica *replica;
     const struct paxos *paxos; // the replica's core, to look at
@@ -61,6 +67,7 @@ struct node {
     paxos_slot begun_anew;           // the log begins behind this one, which was installed
     uint64_t timer;                  // number of the tick that is valid
     uint64_t timer_at_ns;            // node's time that it is due
+    uint64_t tick_ns;                // node's time at which the loop last looked at itself
     bool turn_scheduled;
     struct paxos_status status; // after the last step
     paxos_slot candidate_last;  // end of its log before it led
@@ -91,6 +98,11 @@ void node_restart_later(struct node *node, uint64_t delay_ns);
 struct replica_time node_time(const struct node *node);
 // Real time until the node's clock shows this.
 uint64_t node_real_delay_ns(const struct node *node, uint64_t local_ns);
+// How far the node's clock goes in that time.
+uint64_t node_local_span_ns(const struct node *node, uint64_t real_ns);
+// The process stands still until then.
+void node_pause(struct node *node, uint64_t until_ns);
+void node_resume(struct node *node);
 // The core loop looks at its inbox soon.
 void node_wake(struct node *node);
 // To be called after every call into the driver: sets the timer, looks at what changed.

@@ -3,9 +3,13 @@
 // what clients were told is compared with what it did.
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "storage/history.h"
+#include "tests/sim/holder.h"
+#include "tests/sim/model.h"
 #include "tests/sim/oracle_internal.h"
 #include "tests/sim/workload.h"
 
@@ -16,6 +20,12 @@ struct effect {
     uint64_t zxid;
 };
 
+struct listed {
+    const uint8_t *data; // borrowed from the entry
+    size_t length;
+    uint64_t hash;
+};
+
 struct replay {
     struct world *world;
     const struct history *history;
@@ -23,10 +33,14 @@ struct replay {
     struct effect *effects; // by operation
     size_t *by_hash;        // open addressing: operation + 1, 0 = free
     size_t by_hash_size;
-    uint64_t *hashes; // of the commands of the slot under way
-    size_t hash_count;
-    size_t hash_capacity;
-    size_t at;     // command whose result comes next
+    const struct entry *entry; // that is executed
+    struct listed *commands;   // of it
+    size_t command_count;
+    size_t command_capacity;
+    size_t at; // command whose result comes next
+    struct model *model;
+    uint64_t *starts; // of the history, by zxid
+    size_t start_capacity;
     uint64_t zxid; // of the last change
     size_t *reads; // operations that looked, by slot
     size_t read_count;
@@ -60,7 +74,9 @@ static size_t find_operation(const struct replay *replay, uint64_t hash)
             return found;
         at = (at + 1) % replay->by_hash_size;
     }
-    // 7: every decided command was submitted by a client exactly as it is.
+    // 7: every decided command was submitted by a client exactly as it is, or is the end of a session.
+    if (oracle_was_proposed(replay->world, hash))
+        return replay->history->count;
     world_fail(replay->world, SIM_CORRECTNESS, "validity",
                "a command that nobody sent was decided");
 }
@@ -89,14 +105,15 @@ static void sort_reads(struct replay *replay)
 
 // ---- One slot ----------------------------------------------------------------------------------
 
-static void add_hash(struct replay *replay, uint64_t hash)
+static void add_command(struct replay *replay, const uint8_t *data, size_t length)
 {
-    if (replay->hash_count == replay->hash_capacity) {
-        replay->hash_capacity = replay->hash_capacity * 2 + 64;
-        replay->hashes =
-            memory_realloc(replay->hashes, replay->hash_capacity * sizeof *replay->hashes);
+    if (replay->command_count == replay->command_capacity) {
+        replay->command_capacity = replay->command_capacity * 2 + 64;
+        replay->commands =
+            memory_realloc(replay->commands, replay->command_capacity * sizeof *replay->commands);
     }
-    replay->hashes[replay->hash_count++] = hash;
+    replay->commands[replay->command_count++] =
+        (struct listed){.data = data, .length = length, .hash = hash64(data, length, 0)};
 }
 
 static void list_commands(struct replay *replay, const struct entry *entry)
@@ -106,7 +123,8 @@ static void list_commands(struct replay *replay, const struct entry *entry)
     const uint8_t *command;
     size_t length;
 
-    replay->hash_count = 0;
+    replay->entry = entry;
+    replay->command_count = 0;
     replay->at = 0;
     if (entry->type != ENTRY_BATCH)
         return;
@@ -115,7 +133,7 @@ static void list_commands(struct replay *replay, const struct entry *entry)
                    entry->slot);
     while (batch_next_part(&parts, &part) == ERROR_OK) {
         while (batch_next_command(&part, &command, &length) == ERROR_OK)
-            add_hash(replay, hash64(command, length, 0));
+            add_command(replay, command, length);
     }
 }
 
@@ -130,25 +148,43 @@ static bool same_answer(const struct operation *operation, const struct result *
            told.failed_op == result->failed_op && told.op_count == result->op_count;
 }
 
+static void note_effect(const struct replay *replay, size_t found, const struct result *result)
+{
+    if (found == replay->history->count)
+        return; // no client waits for it
+    struct effect *effect = &replay->effects[found];
+    effect->executed += !result->replayed;
+    effect->matched += same_answer(&replay->history->operations[found], result);
+}
+
 static void on_result(void *context, const struct origin *origin, struct blob *blob)
 {
     struct replay *replay = context;
-    size_t found = find_operation(replay, replay->hashes[replay->at++]);
-    struct effect *effect = &replay->effects[found];
+    const struct listed *command = &replay->commands[replay->at++];
+    size_t found = find_operation(replay, command->hash);
     struct result result;
 
     (void)origin;
     if (blob == NULL)
         return;
     ASSERT(result_decode(blob->data, blob->length, &result) == ERROR_OK);
-    effect->executed += !result.replayed;
-    effect->matched += same_answer(&replay->history->operations[found], &result);
-    if (result.error != ERROR_OK || result.replayed)
+    note_effect(replay, found, &result);
+    if (result.replayed)
         return;
-    if (result.zxid != replay->zxid + 1)
+    if (result.error == ERROR_OK && result.zxid == replay->zxid + 1)
+        replay->zxid++;
+    if (result.zxid != replay->zxid)
         world_fail(replay->world, SIM_CORRECTNESS, "zxid", "zxid %" PRIu64 " follows %" PRIu64,
                    result.zxid, replay->zxid);
-    replay->zxid = result.zxid;
+    model_execute(replay->model, replay->entry, command->data, command->length, &result);
+}
+
+static uint64_t content_of(struct view *view, const struct operation *operation)
+{
+    uint64_t value;
+
+    return operation->asks == ASKS_RENEWAL ? holder_look(view, operation->session)
+                                           : workload_look(view, operation->key, &value);
 }
 
 // Reads that looked at the state behind this slot saw what is there now.
@@ -160,16 +196,43 @@ static void check_reads(struct replay *replay, paxos_slot slot)
     while (replay->next_read < replay->read_count) {
         const struct operation *operation =
             &replay->history->operations[replay->reads[replay->next_read]];
-        uint64_t value;
         if (operation->slot > slot)
             break;
         replay->next_read++;
         if (operation->zxid != view_position(view)->zxid ||
-            operation->content != workload_look(view, operation->key, &value))
+            operation->content != content_of(view, operation))
             world_fail(replay->world, SIM_CORRECTNESS, "read-content",
-                       "a read of /k%u at slot %" PRIu64 " saw something else than is there",
-                       operation->key, operation->slot);
+                       "a read of /k%u, session %" PRIu64 ", at slot %" PRIu64
+                       " saw something else than is there",
+                       operation->key, operation->session, operation->slot);
     }
+    view_close(view);
+}
+
+static void compare(const struct replay *replay, void (*how)(struct model *, struct view *))
+{
+    struct view *view;
+
+    ASSERT(view_open(replay->state, &view) == ERROR_OK);
+    how(replay->model, view);
+    view_close(view);
+}
+
+static void note_start(struct replay *replay)
+{
+    struct view *view;
+    size_t capacity = replay->start_capacity;
+
+    ASSERT(view_open(replay->state, &view) == ERROR_OK);
+    uint64_t zxid = view_position(view)->zxid;
+    if (zxid >= capacity) {
+        replay->start_capacity = (zxid + 1) * 2;
+        replay->starts =
+            memory_realloc(replay->starts, replay->start_capacity * sizeof *replay->starts);
+        memset(replay->starts + capacity, 0xff,
+               (replay->start_capacity - capacity) * sizeof *replay->starts);
+    }
+    replay->starts[zxid] = view_history_start(view);
     view_close(view);
 }
 
@@ -189,6 +252,8 @@ static void execute_slot(struct replay *replay, paxos_slot slot)
     if (known && !hash128_equal(digest, expected))
         world_fail(replay->world, SIM_CORRECTNESS, "digest",
                    "executing the log again gives another state at slot %" PRIu64, slot);
+    compare(replay, model_compare);
+    note_start(replay);
     check_reads(replay, slot);
 }
 
@@ -236,19 +301,26 @@ void oracle_check_history(struct world *world)
     struct failure failure;
 
     replay.effects = memory_zalloc((replay.history->count + 1) * sizeof *replay.effects);
+    replay.model = model_new(world);
     index_operations(&replay);
     sort_reads(&replay);
     ASSERT(state_open("", 0, &replay.state, &failure) == ERROR_OK);
     check_reads(&replay, 0);
+    note_start(&replay);
     for (paxos_slot slot = 1; slot <= oracle_last(world); slot++)
         execute_slot(&replay, slot);
+    compare(&replay, model_compare_all);
+    note_start(&replay);
+    oracle_check_watchers(world, replay.model, replay.starts, replay.zxid);
     for (size_t i = 0; i < replay.history->count; i++) {
         if (!replay.history->operations[i].read)
             check_operation(&replay, i);
     }
     state_close(replay.state);
+    model_free(replay.model);
+    free(replay.starts);
     free(replay.effects);
     free(replay.by_hash);
-    free(replay.hashes);
+    free(replay.commands);
     free(replay.reads);
 }

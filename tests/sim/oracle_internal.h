@@ -2,13 +2,16 @@
 // What the oracles remember of a run.
 #pragma once
 
+#include "base/map.h"
 #include "tests/sim/oracle.h"
 
 struct decided_slot {
     struct entry entry;   // with a reference to its value
     struct ballot ballot; // lowest in which a leader counted its votes; round 0: none yet
     bool executed;
+    uint64_t decided_ns;   // when it was, as far as anybody knew
     struct hash128 digest; // of the state behind it
+    uint64_t position;     // hash of where the state stands then
     uint64_t results;      // hash of what its commands answered
 };
 
@@ -40,6 +43,7 @@ struct oracle {
     struct leadership *leaders;
     size_t leader_count;
     size_t leader_capacity;
+    struct map proposed; // hashes of the commands that nodes proposed by themselves
 };
 
 // What a node's disk has done its part with: one that was exchanged, before.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "storage/position.h"
 #include "tests/sim/oracle_internal.h"
 
 void oracle_make(struct world *world)
@@ -20,6 +21,7 @@ void oracle_free(struct world *world)
         blob_unref(oracle->slots[i].entry.value);
     free(oracle->slots);
     free(oracle->leaders);
+    map_deinit(&oracle->proposed);
     free(oracle);
 }
 
@@ -36,7 +38,8 @@ static void add(struct world *world, const struct entry *entry)
         oracle->capacity = oracle->capacity * 2 + 256;
         oracle->slots = memory_realloc(oracle->slots, oracle->capacity * sizeof *oracle->slots);
     }
-    oracle->slots[oracle->count++] = (struct decided_slot){.entry = *entry};
+    oracle->slots[oracle->count++] =
+        (struct decided_slot){.entry = *entry, .decided_ns = world->now_ns};
     blob_ref(entry->value);
     world_count(world, COUNT_SLOTS);
     world_note(world, &entry->hash, sizeof entry->hash);
@@ -121,18 +124,35 @@ void oracle_decided(struct node *node, const struct entry *entry)
     check_promised(node, known);
 }
 
-void oracle_executed(struct node *node, paxos_slot slot, struct hash128 digest, uint64_t results)
+// Everything that is not in the digest: counts, and how far back the history reaches.
+static uint64_t position_hash(const struct state_position *position)
+{
+    struct buffer encoded = {0};
+
+    position_write(&encoded, position);
+    uint64_t hash = hash64(encoded.data, encoded.length, 0);
+    buffer_deinit(&encoded);
+    return hash;
+}
+
+void oracle_executed(struct node *node, paxos_slot slot, const struct state_position *position,
+                     uint64_t results)
 {
     struct decided_slot *decided = slot_of(node->world, slot);
+    uint64_t hash = position_hash(position);
 
     if (!decided->executed) {
         decided->executed = true;
-        decided->digest = digest;
+        decided->digest = position->digest;
+        decided->position = hash;
         decided->results = results;
     }
-    if (!hash128_equal(decided->digest, digest))
+    if (!hash128_equal(decided->digest, position->digest))
         world_fail(node->world, SIM_CORRECTNESS, "digest",
                    "node %u has another state than others after slot %" PRIu64, node->id, slot);
+    if (decided->position != hash)
+        world_fail(node->world, SIM_CORRECTNESS, "position",
+                   "node %u counts otherwise than others after slot %" PRIu64, node->id, slot);
     if (decided->results != results)
         world_fail(node->world, SIM_CORRECTNESS, "results",
                    "node %u computed other results than others in slot %" PRIu64, node->id, slot);
@@ -157,6 +177,10 @@ void oracle_position(struct node *node, const struct state_position *position)
     if (decided->executed && !hash128_equal(decided->digest, position->digest))
         world_fail(world, SIM_CORRECTNESS, "digest",
                    "node %u recovered another state than others at slot %" PRIu64, node->id,
+                   position->applied);
+    if (decided->executed && decided->position != position_hash(position))
+        world_fail(world, SIM_CORRECTNESS, "position",
+                   "node %u counts otherwise than others at slot %" PRIu64, node->id,
                    position->applied);
 }
 

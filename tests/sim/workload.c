@@ -10,7 +10,9 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "tests/sim/attendance.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/holder.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
@@ -32,6 +34,7 @@ struct client {
     bool spare;
     size_t operation; // while busy
     struct node *at;  // who is to get the request; NULL: anybody
+    struct holder holder;
 };
 
 struct workload {
@@ -45,6 +48,7 @@ struct workload {
 struct request {
     struct submission submission;
     struct replica_read read;
+    struct read_wait renewal;
     struct node *node;
     struct client *client;
 };
@@ -60,6 +64,11 @@ static void client_later(struct world *world, const struct client *client, uint6
 {
     world_schedule(world, choose_delay(&world->choices, mean_ns),
                    (struct event){.kind = EVENT_CLIENT, .node = NOBODY, .a = client->index});
+}
+
+uint64_t workload_number(struct world *world)
+{
+    return ++world->workload->numbers;
 }
 
 // ---- Commands ----------------------------------------------------------------------------------
@@ -122,6 +131,16 @@ static uint32_t make_ops(struct world *world, struct operation *operation, struc
     return 3;
 }
 
+void workload_key(struct world *world, struct command *command, uint8_t key[8])
+{
+    bytes_put_u64(key, workload_number(world));
+    command->key = key;
+    command->key_length = 8;
+    command->identity = hash128(key, 8, 1);
+    command->key_retention_us = (uint64_t)KEY_RETENTION_S * 1000000;
+    command->key_capacity = KEY_CAPACITY;
+}
+
 static struct blob *make_command(struct world *world, struct operation *operation)
 {
     struct text texts[OPS_MAX];
@@ -131,14 +150,8 @@ static struct blob *make_command(struct world *world, struct operation *operatio
     uint32_t count = make_ops(world, operation, ops, texts);
     struct command command = {.multi = count > 1, .op_count = count};
 
-    if (operation->keyed) {
-        bytes_put_u64(key, ++world->workload->numbers);
-        command.key = key;
-        command.key_length = sizeof key;
-        command.identity = hash128(key, sizeof key, 1);
-        command.key_retention_us = (uint64_t)KEY_RETENTION_S * 1000000;
-        command.key_capacity = KEY_CAPACITY;
-    }
+    if (operation->keyed)
+        workload_key(world, &command, key);
     command_encode_begin(&encoded, &command);
     for (uint32_t i = 0; i < count; i++)
         command_encode_op(&encoded, &ops[i]);
@@ -179,6 +192,8 @@ static void finish(struct world *world, struct client *client, enum operation_st
     client->busy = false;
     if (status == OPERATION_OK)
         told(world, operation);
+    if (operation->asks != ASKS_READ && !client->spare)
+        holder_end(world, &client->holder, operation);
     world_note(world, operation, offsetof(struct operation, command));
     if (!client->spare)
         client_later(world, client, world->swarm.think_ns);
@@ -208,6 +223,17 @@ static void finish_refused(struct world *world, struct client *client, enum erro
     finish(world, client, OPERATION_REFUSED, error);
 }
 
+static bool has_changed(const struct result *result)
+{
+    struct result ops = *result;
+    struct op_result first;
+
+    if (result->error != ERROR_OK)
+        return false;
+    result_next_op(&ops, &first);
+    return (first.flags & RESULT_NO_EFFECT) == 0;
+}
+
 static void finish_write(struct world *world, struct client *client, struct blob *blob)
 {
     struct operation *operation = operation_of(world, client);
@@ -217,12 +243,16 @@ static void finish_write(struct world *world, struct client *client, struct blob
         world_fail(world, SIM_CORRECTNESS, "answer", "a result does not decode");
     operation->result = blob;
     operation->zxid = result.zxid;
-    operation->changed = result.error == ERROR_OK;
+    operation->changed = has_changed(&result);
+    operation->gone = result.error == ERROR_SESSION_EXPIRED;
+    if (operation->asks == ASKS_OPEN && operation->changed)
+        operation->session = result.zxid;
     world_count(world, COUNT_WRITES_OK);
     uint32_t key = operation->key;
     bool changed = operation->changed;
     finish(world, client, OPERATION_OK, ERROR_OK);
-    if (changed && !client->spare && choose_chance(&world->choices, world->swarm.probes))
+    if (changed && key != NO_KEY && !client->spare &&
+        choose_chance(&world->choices, world->swarm.probes))
         probe(world, key);
 }
 
@@ -269,7 +299,12 @@ static void look(struct world *world, struct node *node, struct client *client)
     ASSERT(view_open(node->state, &view) == ERROR_OK);
     operation->zxid = view_position(view)->zxid;
     operation->slot = view_position(view)->applied;
-    operation->content = workload_look(view, operation->key, &operation->value);
+    if (operation->asks == ASKS_RENEWAL) {
+        operation->content = holder_look(view, operation->session);
+        operation->gone = operation->content == 0;
+    } else {
+        operation->content = workload_look(view, operation->key, &operation->value);
+    }
     view_close(view);
     world_count(world, COUNT_READS_OK);
     finish(world, client, OPERATION_OK, ERROR_OK);
@@ -286,6 +321,44 @@ static void on_read(struct replica_read *read, enum error error)
         look(node->world, node, client);
     else
         finish_refused(node->world, client, error);
+}
+
+static void on_renewal(struct read_wait *wait, enum error error)
+{
+    struct request *request = CONTAINER_OF(wait, struct request, renewal);
+
+    on_read(&request->read, error);
+}
+
+static void renew(struct request *request)
+{
+    const struct operation *operation = operation_of(request->node->world, request->client);
+
+    request->renewal = (struct read_wait){.barrier = true,
+                                          .renew = operation->session,
+                                          .deadline_ns = request->read.deadline_ns,
+                                          .complete = on_renewal};
+    attendance_renew(request->node, &request->renewal);
+}
+
+// The node did not know the session: it does now, or the session does not exist.
+static void on_known(struct replica_read *read, enum error error)
+{
+    struct request *request = CONTAINER_OF(read, struct request, read);
+    const struct operation *operation = operation_of(request->node->world, request->client);
+    struct session_info info;
+    struct view *view;
+
+    if (error == ERROR_OK && !request->node->dying) {
+        ASSERT(view_open(request->node->state, &view) == ERROR_OK);
+        bool known = view_session(view, operation->session, &info) == ERROR_OK;
+        view_close(view);
+        if (known) {
+            renew(request);
+            return;
+        }
+    }
+    on_read(read, error);
 }
 
 // ---- Requests ----------------------------------------------------------------------------------
@@ -306,17 +379,28 @@ static struct operation *add_operation(struct world *world, struct client *clien
     return operation;
 }
 
+static void note_command(struct operation *operation)
+{
+    operation->command_hash = hash64(operation->command->data, operation->command->length, 0);
+}
+
 static void make_write(struct world *world, struct operation *operation)
 {
     operation->command = make_command(world, operation);
-    operation->command_hash = hash64(operation->command->data, operation->command->length, 0);
+    note_command(operation);
 }
 
 static void begin(struct world *world, struct client *client)
 {
     struct operation *operation = add_operation(world, client);
 
+    if (holder_begin(world, &client->holder, operation)) {
+        if (!operation->read)
+            note_command(operation);
+        return;
+    }
     operation->read = choose(&world->choices, 3) == 2;
+    operation->asks = operation->read ? ASKS_READ : ASKS_WRITE;
     operation->keyed = choose(&world->choices, 4) == 3 && !operation->read;
     operation->key = choose(&world->choices, (uint32_t)world->swarm.keys);
     if (!operation->read)
@@ -346,6 +430,38 @@ static bool wait_for_node(struct world *world, struct client *client, struct nod
     return true;
 }
 
+// As api/session.c does with a renewal: where the session is not known, a barrier comes first.
+static void submit_read(struct request *request, bool renewal, bool known)
+{
+    request->read.complete = renewal && !known ? on_known : on_read;
+    if (renewal && known)
+        renew(request);
+    else
+        replica_read(request->node->replica, &request->read);
+}
+
+static void submit(struct node *node, struct client *client, const struct operation *operation)
+{
+    struct replica_time now = node_time(node);
+    struct request *request = memory_zalloc(sizeof *request);
+    bool known =
+        operation->session != 0 && attendance_touch(node, operation->session, client->holder.proof);
+
+    request->node = node;
+    request->client = client;
+    request->read.deadline_ns = now.monotonic_ns + node->world->swarm.patience_ns;
+    if (operation->read) {
+        submit_read(request, operation->asks == ASKS_RENEWAL, known);
+        return;
+    }
+    request->submission.command = blob_ref(operation->command);
+    request->submission.deadline_ns = request->read.deadline_ns;
+    request->submission.shrinks = operation->asks == ASKS_CLOSE;
+    request->submission.received_ns = now.monotonic_ns;
+    request->submission.complete = on_complete;
+    replica_submit(node->replica, &request->submission);
+}
+
 static void send(struct world *world, struct client *client)
 {
     struct operation *operation = operation_of(world, client);
@@ -359,22 +475,8 @@ static void send(struct world *world, struct client *client)
         finish_refused(world, client, ERROR_NO_LEADER);
         return;
     }
-    struct replica_time now = node_time(node);
     world_log(world, node, "client %u %s", client->index, operation->read ? "reads" : "writes");
-    struct request *request = memory_zalloc(sizeof *request);
-    request->node = node;
-    request->client = client;
-    if (operation->read) {
-        request->read.deadline_ns = now.monotonic_ns + world->swarm.patience_ns;
-        request->read.complete = on_read;
-        replica_read(node->replica, &request->read);
-    } else {
-        request->submission.command = blob_ref(operation->command);
-        request->submission.deadline_ns = now.monotonic_ns + world->swarm.patience_ns;
-        request->submission.received_ns = now.monotonic_ns;
-        request->submission.complete = on_complete;
-        replica_submit(node->replica, &request->submission);
-    }
+    submit(node, client, operation);
     node_stepped(node);
     node_wake(node);
 }
@@ -414,6 +516,7 @@ static void probe(struct world *world, uint32_t key)
             return;
         struct operation *operation = add_operation(world, client);
         operation->read = true;
+        operation->asks = ASKS_READ;
         operation->key = key;
         client->at = choose(&world->choices, 2) == 1 ? node_deposed(world) : NULL;
         if (client->at != NULL && choose_chance(&world->choices, world->swarm.replays))

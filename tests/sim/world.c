@@ -7,12 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "tests/sim/ambush.h"
+#include "tests/sim/attendance.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/network.h"
+#include "tests/sim/notifier.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/watcher.h"
 #include "tests/sim/workload.h"
 
 #define CONVERGE_NS (60 * SECOND_NS)      // all must be done so long after that
@@ -217,10 +221,23 @@ static void run_until(struct world *world, uint64_t until_ns)
 
 // ---- Phases ------------------------------------------------------------------------------------
 
+// Whether a node that serves still has sessions, which nobody renews any more.
+static bool has_sessions(const struct node *node)
+{
+    struct view *view;
+
+    if (!node->up || !node->status.serving)
+        return false;
+    ASSERT(view_open(node->state, &view) == ERROR_OK);
+    bool has = view_position(view)->session_count > 0;
+    view_close(view);
+    return has;
+}
+
 // Why the cluster has not converged yet; NULL when it has.
 static const char *pending(const struct world *world)
 {
-    bool served = false;
+    bool served = false, sessions = false;
 
     for (size_t i = 0; i < world->swarm.nodes; i++) {
         const struct node *node = &world->nodes[i];
@@ -229,6 +246,7 @@ static const char *pending(const struct world *world)
             continue;
         if (!node->up)
             return "a node of the core is down";
+        sessions |= has_sessions(node);
         if (node->status.applied < oracle_last(world))
             return "a node of the core has not executed everything";
         if (replica_outstanding(node->replica) > 0)
@@ -236,7 +254,11 @@ static const char *pending(const struct world *world)
     }
     if (world->core != 0 && !served)
         return "nobody leads";
-    return workload_busy(world) ? "a client waits" : NULL;
+    if (sessions && world->swarm.outlasts)
+        return "a session that nobody renews has not expired";
+    if (workload_busy(world))
+        return "a client waits";
+    return watchers_settled(world) ? NULL : "a watcher was not told everything";
 }
 
 // A leader that only a part of the core hears may keep the others from electing one that all hear,
@@ -273,6 +295,7 @@ static void make(struct world *world, size_t nodes)
     network_make(world);
     nodes_make(world);
     workload_make(world);
+    watchers_make(world);
     faults_start(world);
 }
 
@@ -287,6 +310,7 @@ static void destroy(struct world *world)
 {
     nodes_free(world);
     workload_free(world);
+    watchers_free(world);
     network_free(world);
     oracle_free(world);
     drop_events(world);

@@ -46,10 +46,12 @@ const char *sim_mode_name(enum sim_mode mode);
 
 // E(NAME, name, handler)
 #define SIM_EVENTS(E)                                                                              \
-    E(DELIVER, deliver, network_deliver)        /* data: struct packet */                          \
-    E(PEER_DOWN, peer_down, node_on_peer_down)  /* a: node id */                                   \
-    E(TURN, turn, node_on_turn)                 /* the core loop takes what is waiting */          \
-    E(TICK, tick, node_on_tick)                 /* a: number of the timer */                       \
+    E(DELIVER, deliver, network_deliver)       /* data: struct packet */                           \
+    E(PEER_DOWN, peer_down, node_on_peer_down) /* a: node id */                                    \
+    E(TURN, turn, node_on_turn)                /* the core loop takes what is waiting */           \
+    E(TICK, tick, node_on_tick)                /* a: number of the timer */                        \
+    E(AFTER_TICK, after_tick, attendance_on_after_tick)                                            \
+    E(NOTIFY, notify, notifier_on_run)          /* a: number of the round */                       \
     E(FLUSH_END, flush_end, flush_on_end)       /* the journal's write and flush are over */       \
     E(PERSISTED, persisted, flush_on_persisted) /* a: persist sequence */                          \
     E(APPLY, apply, apply_on_run)               /* the apply thread executes a run */              \
@@ -65,6 +67,7 @@ const char *sim_mode_name(enum sim_mode mode);
     E(HEAL, heal, faults_on_heal)               /* links heal by themselves */                     \
     E(AMBUSH, ambush, ambush_on_spring)         /* a: action, b: sender's index, receiver's id */  \
     E(CALM, calm, ambush_on_calm)               /* the last blow was struck */                     \
+    E(WATCH, watch, watchers_on_event)          /* a: watcher, b: its connection */                \
     E(FLOOD, flood, workload_on_flood)          /* a: node index, b: commands left, 0: it begins */
 
 enum event_kind {
@@ -174,7 +177,14 @@ struct swarm {
     uint64_t flush_ns; // mean duration of a flush
     uint32_t slow_flush;
     uint64_t apply_ns;
-    uint64_t bulk_ns;           // mean delay of what the bulk thread sends
+    uint64_t bulk_ns;    // mean delay of what the bulk thread sends
+    uint32_t sessions;   // chance that a client's next request is about its session
+    uint32_t timeout_ms; // longest of a session
+    bool outlasts;       // the run ends when all sessions have
+    size_t watchers;
+    uint64_t history_zxids; // what is kept for them: see storage/history.h
+    uint64_t history_bytes;
+    uint64_t history_data;
     uint32_t probes;            // chance that a write's answer is followed by reads elsewhere
     uint32_t replays;           // chance that whoever campaigns is given old packets again
     uint32_t teaching;          // chance at each look of the bulk thread
@@ -190,6 +200,7 @@ struct swarm {
 struct node;
 struct network;
 struct workload;
+struct watchers;
 struct oracle;
 
 // N(NAME, name): counted over all seeds.
@@ -234,7 +245,18 @@ struct oracle;
     N(WRITES_REFUSED, writes_refused)                                                              \
     N(WRITES_UNKNOWN, writes_unknown)                                                              \
     N(READS_OK, reads_answered)                                                                    \
-    N(READS_FAILED, reads_failed)
+    N(READS_FAILED, reads_failed)                                                                  \
+    N(OPENED, sessions_opened)                                                                     \
+    N(RENEWED, sessions_renewed)                                                                   \
+    N(BOUND, sessions_bound)                                                                       \
+    N(CLOSED, sessions_closed)                                                                     \
+    N(SILENT, sessions_silent)                                                                     \
+    N(EXPIRED, sessions_expired)                                                                   \
+    N(EPHEMERALS, ephemerals)                                                                      \
+    N(TOUCH_FRAMES, touch_frames)                                                                  \
+    N(TOLD, watch_events)                                                                          \
+    N(RESUMES, watch_resumes)                                                                      \
+    N(RESETS_TOLD, watch_resets)
 
 enum sim_counter {
 #define COUNTER_ENUM(NAME, name) COUNT_##NAME,
@@ -255,6 +277,7 @@ struct world {
     struct node *nodes; // swarm.nodes of them
     struct network *network;
     struct workload *workload;
+    struct watchers *watchers;
     struct oracle *oracle;
     struct ambush ambushes[AMBUSHES_MAX];
     bool calm;          // the last blow was struck

@@ -114,10 +114,31 @@ static void read_later(void *context, struct read_wait *wait)
 
 static bool touch(void *context, uint64_t session, const uint8_t *proof)
 {
-    (void)context;
     (void)session;
     (void)proof;
-    return true;
+    return !((struct backend *)context)->forgetful;
+}
+
+static void name_stream(void *context, struct session_binding *binding)
+{
+    struct backend *backend = context;
+
+    pthread_mutex_lock(&backend->lock);
+    *binding = (struct session_binding){.node = 1, .boot = 1, .counter = ++backend->streams};
+    pthread_mutex_unlock(&backend->lock);
+}
+
+static void depart(void *context, uint64_t session, const struct session_binding *binding,
+                   uint32_t grace_ms)
+{
+    struct backend *backend = context;
+
+    (void)session;
+    (void)grace_ms;
+    pthread_mutex_lock(&backend->lock);
+    backend->departed = binding->counter;
+    pthread_cond_broadcast(&backend->changed);
+    pthread_mutex_unlock(&backend->lock);
 }
 
 static uint64_t staleness_ms(void *context)
@@ -156,6 +177,8 @@ void backend_start(struct backend *backend)
                                          .read = read_later,
                                          .staleness_ms = staleness_ms,
                                          .touch = touch,
+                                         .name_stream = name_stream,
+                                         .depart = depart,
                                          .in_contact = in_contact};
     ASSERT(pthread_create(&backend->thread, NULL, run, backend) == 0);
 }
@@ -185,6 +208,14 @@ void backend_await_held(struct backend *backend)
 {
     pthread_mutex_lock(&backend->lock);
     while (backend->held == 0)
+        pthread_cond_wait(&backend->changed, &backend->lock);
+    pthread_mutex_unlock(&backend->lock);
+}
+
+void backend_await_departed(struct backend *backend, uint64_t stream)
+{
+    pthread_mutex_lock(&backend->lock);
+    while (backend->departed != stream)
         pthread_cond_wait(&backend->changed, &backend->lock);
     pthread_mutex_unlock(&backend->lock);
 }

@@ -13,6 +13,7 @@ struct backend {
     enum error read_error;  // of reads that need a barrier; OK: they are allowed at once
     enum error write_error; // completes submissions without executing them; OK: executes
     bool holding;           // submissions wait until backend_release
+    bool forgetful;         // no session is known to touch
     char directory[64];
     struct live *live;
     pthread_t thread;
@@ -22,6 +23,8 @@ struct backend {
     size_t held;
     bool stopping;
     uint64_t sequence;
+    uint64_t streams;  // of sessions, so far
+    uint64_t departed; // the last stream whose client left
 };
 
 void backend_start(struct backend *backend);
@@ -30,3 +33,5 @@ void backend_stop(struct backend *backend);
 void backend_hold(struct backend *backend, bool holding);
 // Waits until a submission is being held.
 void backend_await_held(struct backend *backend);
+// Waits until the client of this stream has left.
+void backend_await_departed(struct backend *backend, uint64_t stream);

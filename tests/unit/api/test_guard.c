@@ -102,7 +102,7 @@ static enum error ask_host(const struct guard_rules *rules, const char *host)
     return ask(rules, (const struct field[]){{"Host", host}, {NULL, NULL}}, NULL, false);
 }
 
-static void loopback_server_knows_only_safe_hosts(void **state)
+static void loopback_or_named_server_knows_only_safe_hosts(void **state)
 {
     static const char *const good[] = {"127.0.0.1",   "127.0.0.1:2180",      "[::1]:2180",
                                        "[::1]",       "10.1.2.3:80",         "localhost",
@@ -110,14 +110,17 @@ static void loopback_server_knows_only_safe_hosts(void **state)
     static const char *const evil[] = {"evil.example",     "localhost.evil.example",
                                        "127.0.0.1.nip.io", "evil.example:2180",
                                        "2130706433",       "curlew.internal."};
-    struct guard_rules anywhere = loopback;
+    static const char *const none[] = {NULL};
+    struct guard_rules named = loopback, anywhere = loopback;
 
     (void)state;
-    anywhere.loopback = false;
+    named.loopback = anywhere.loopback = false;
+    anywhere.allowed_hosts = none;
     for (size_t i = 0; i < COUNT_OF(good); i++)
-        assert_int_equal(ask_host(&loopback, good[i]), ERROR_OK);
+        assert_int_equal(ask_host(&loopback, good[i]) + ask_host(&named, good[i]), ERROR_OK);
     for (size_t i = 0; i < COUNT_OF(evil); i++) {
         assert_int_equal(ask_host(&loopback, evil[i]), ERROR_MISDIRECTED);
+        assert_int_equal(ask_host(&named, evil[i]), ERROR_MISDIRECTED);
         assert_int_equal(ask_host(&anywhere, evil[i]), ERROR_OK);
     }
 }
@@ -192,7 +195,7 @@ int main(void)
         cmocka_unit_test(framing_refuses_what_is_ambiguous),
         cmocka_unit_test(framing_refuses_malformed_headers),
         cmocka_unit_test(framing_limits_the_head),
-        cmocka_unit_test(loopback_server_knows_only_safe_hosts),
+        cmocka_unit_test(loopback_or_named_server_knows_only_safe_hosts),
         cmocka_unit_test(malformed_host_is_refused),
         cmocka_unit_test(absolute_target_stands_for_the_host),
         cmocka_unit_test(page_of_another_origin_cannot_write),

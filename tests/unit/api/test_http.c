@@ -521,9 +521,124 @@ static void http_replies_of_one_shape_can_be_under_way_together(void **state)
     close(beside);
 }
 
+// ---- Streams of sessions -------------------------------------------------------------------------
+
+// Opens a session; its credential goes to `into`.
+static void open_session(struct fixture *fixture, char into[128])
+{
+    static const char before[] = "\"credential\":\"";
+
+    ask(fixture, "POST", "/v1/sessions", "{\"timeout_ms\":60000}");
+    const char *at = strstr(fixture->reply, before);
+    assert_non_null(at);
+    at += sizeof before - 1;
+    snprintf(into, 128, "%.*s", (int)strcspn(at, "\""), at);
+}
+
+static int open_stream(struct fixture *fixture, const char *credential, const char *end)
+{
+    char request[512];
+    int fd = connect_to(fixture);
+
+    snprintf(request, sizeof request,
+             "GET /v1/sessions/%.*s/stream HTTP/1.1\r\nHost: localhost\r\nCurlew-Session: "
+             "%s\r\n\r\n",
+             (int)strcspn(credential, "."), credential, credential);
+    send_text(fd, request);
+    receive(fixture, fd, end);
+    return fd;
+}
+
+static void http_tells_of_clients_that_leave_their_session(void **state)
+{
+    struct fixture *fixture = *state;
+    char credential[128];
+
+    start(fixture);
+    open_session(fixture, credential);
+    close(open_stream(fixture, credential, "event: bound"));
+    backend_await_departed(&fixture->backend, 1);
+    int fd = open_stream(fixture, credential, "event: bound");
+    shutdown(fd, SHUT_WR);
+    backend_await_departed(&fixture->backend, 2);
+    receive(fixture, fd, NULL);
+    close(fd);
+}
+
+static void http_drain_is_no_departure(void **state)
+{
+    struct fixture *fixture = *state;
+    char credential[128];
+
+    start(fixture);
+    open_session(fixture, credential);
+    int fd = open_stream(fixture, credential, "event: bound");
+    api_drain(fixture->api);
+    receive(fixture, fd, "0\r\n\r\n");
+    close(fd);
+    api_stop(fixture->api);
+    api_free(fixture->api);
+    fixture->api = NULL;
+    assert_int_equal(fixture->backend.streams, 1);
+    assert_int_equal(fixture->backend.departed, 0);
+}
+
+static void http_tells_streams_what_becomes_of_their_session(void **state)
+{
+    struct fixture *fixture = *state;
+    char credential[128];
+
+    start(fixture);
+    open_session(fixture, credential);
+    int first = open_stream(fixture, credential, "event: bound");
+    int second = open_stream(fixture, credential, "event: bound");
+    api_session_changed(fixture->api, 1);
+    receive(fixture, first, "\r\n0\r\n\r\n");
+    assert_contains(fixture->reply, "event: replaced");
+    close(first);
+    int fd = connect_to(fixture);
+    char request[256];
+    snprintf(request, sizeof request,
+             "DELETE /v1/sessions/0x1 HTTP/1.1\r\nHost: localhost\r\nCurlew-Session: %s\r\n\r\n",
+             credential);
+    send_text(fd, request);
+    receive(fixture, fd, "204 No Content");
+    close(fd);
+    api_session_changed(fixture->api, 0);
+    receive(fixture, second, "\r\n0\r\n\r\n");
+    assert_contains(fixture->reply, "event: expired");
+    close(second);
+}
+
+// Who may be an EventSource is never told of what will pass; who has a credential is told the truth of it.
+static void http_checks_the_credential_of_a_watch(void **state)
+{
+    static const char wrong[] =
+        "GET /v1/watch HTTP/1.1\r\nHost: localhost\r\nCurlew-Session: "
+        "0x9.00000000000000000000000000000000\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    fixture->backend.forgetful = true;
+    start(fixture);
+    int fd = connect_to(fixture);
+    send_text(fd, wrong);
+    receive(fixture, fd, "session-expired");
+    close(fd);
+    fixture->backend.read_error = ERROR_NO_LEADER;
+    fd = connect_to(fixture);
+    send_text(fd, wrong);
+    receive(fixture, fd, NULL);
+    assert_string_equal(fixture->reply, "");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(http_checks_the_credential_of_a_watch),
+        TEST(http_tells_of_clients_that_leave_their_session),
+        TEST(http_drain_is_no_departure),
+        TEST(http_tells_streams_what_becomes_of_their_session),
         TEST(http_reads_what_was_written),
         TEST(http_tells_what_it_waits_for_until_it_is_opened),
         TEST(http_stops_before_it_is_opened),

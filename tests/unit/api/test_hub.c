@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api/hub.h"
+#include "api/session_changes.h"
 #include "base/clock.h"
 #include "storage/command.h"
 #include "tests/unit/api/backend.h"
@@ -363,6 +364,86 @@ static void hub_finds_its_way_among_many(void **state)
     free(waiters);
 }
 
+// ---- Sessions ------------------------------------------------------------------------------------
+
+static void add_session(struct fixture *fixture, struct waiter *waiter, const uint64_t *id)
+{
+    prepare(waiter, HUB_SESSION, "");
+    waiter->key.path = (const char *)id;
+    waiter->key.length = sizeof *id;
+    waiter->wait.lasting = true;
+    assert_true(hub_add_lasting(fixture->hub, &waiter->wait));
+}
+
+static void take(struct fixture *fixture, struct waiter *waiter)
+{
+    struct hub_range range;
+    uint64_t looked = 0;
+
+    while (hub_take(fixture->hub, &waiter->wait, &looked, &range))
+        continue;
+}
+
+static void hub_wakes_those_whose_session_changed(void **state)
+{
+    static const uint64_t ids[] = {7, 8, 8};
+    struct fixture *fixture = *state;
+    struct waiter waiters[3];
+
+    hub_session_changed(fixture->hub, 7); // nobody waits
+    for (size_t i = 0; i < 3; i++) {
+        add_session(fixture, &waiters[i], &ids[i]);
+        take(fixture, &waiters[i]);
+    }
+    create(fixture, "/other");
+    hub_session_changed(fixture->hub, 8);
+    for (size_t i = 1; i < 3; i++)
+        assert_int_equal(await_wake(&waiters[i]), HUB_CHANGED);
+    assert_int_equal(atomic_load(&waiters[0].wakes), 0);
+    take(fixture, &waiters[1]);
+    hub_session_changed(fixture->hub, 0);
+    assert_int_equal(await_wake(&waiters[0]), HUB_CHANGED);
+    while (atomic_load(&waiters[1].wakes) < 2)
+        pause_briefly();
+    for (size_t i = 0; i < 3; i++)
+        hub_remove(fixture->hub, &waiters[i].wait);
+}
+
+static void hub_wakes_for_more_sessions_than_it_notes(void **state)
+{
+    static const uint64_t last = 2 * SESSION_CHANGES_MAX;
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+
+    add_session(fixture, &waiter, &last);
+    take(fixture, &waiter);
+    for (uint64_t id = 1; id <= last; id++)
+        hub_session_changed(fixture->hub, id);
+    assert_int_equal(await_wake(&waiter), HUB_CHANGED);
+    hub_remove(fixture->hub, &waiter.wait);
+}
+
+// Three deadlines of a period that is shorter than a group of others.
+static void hub_keeps_short_periods(void **state)
+{
+    static const uint64_t id = 1, period_ns = 20000000;
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+
+    prepare(&waiter, HUB_SESSION, "");
+    waiter.key.path = (const char *)&id;
+    waiter.key.length = sizeof id;
+    waiter.wait.lasting = true;
+    waiter.wait.period_ns = period_ns;
+    uint64_t began_ns = clock_monotonic_ns();
+    waiter.wait.deadline_ns = began_ns + period_ns;
+    assert_true(hub_add_lasting(fixture->hub, &waiter.wait));
+    while (atomic_load(&waiter.wakes) < 3)
+        pause_briefly();
+    assert_true(clock_monotonic_ns() - began_ns >= 3 * period_ns);
+    hub_remove(fixture->hub, &waiter.wait);
+}
+
 #define HUB_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -377,6 +458,9 @@ int main(int argc, char **argv)
         HUB_TEST(hub_tells_lasting_waits_where_to_read),
         HUB_TEST(hub_joins_what_is_too_much_to_be_kept_apart),
         HUB_TEST(hub_finds_its_way_among_many),
+        HUB_TEST(hub_wakes_those_whose_session_changed),
+        HUB_TEST(hub_wakes_for_more_sessions_than_it_notes),
+        HUB_TEST(hub_keeps_short_periods),
     };
 
     if (argc > 1)

@@ -44,11 +44,27 @@ static void route_finds_the_operation(void **state)
 
 static void route_does_not_find_what_is_not_there(void **state)
 {
-    static const char *const paths[] = {
-        "",        "/v1",         "/v1/",        "/v1/znodesx",   "/v1/multi/",
-        "/livez/", "/livezz",     "/problems/",  "/problems",     "/problems/a/b",
-        "*",       "/v1/watcher", "/v1/session", "/v1/sessions/", "/v1/sessions/0x1/a",
-        "/metric", "/V1/znodes"};
+    static const char *const paths[] = {"",
+                                        "/v1",
+                                        "/v1/",
+                                        "/v1/znodesx",
+                                        "/v1/multi/",
+                                        "/livez/",
+                                        "/livezz",
+                                        "/problems/",
+                                        "/problems",
+                                        "/problems/a/b",
+                                        "*",
+                                        "/v1/watcher",
+                                        "/v1/session",
+                                        "/v1/sessions/",
+                                        "/v1/sessions/0x1/a",
+                                        "/metric",
+                                        "/V1/znodes",
+                                        "/v1/sessions//stream",
+                                        "/v1/sessions/0x1/stream/",
+                                        "/v1/sessions/0x1/2/stream",
+                                        "/v1/sessions/0x1stream/"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {

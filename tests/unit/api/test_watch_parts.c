@@ -241,10 +241,11 @@ static enum newcomer_kind judge(const char *bytes)
 
 static void newcomer_is_judged_by_its_first_line(void **state)
 {
-    static const char *const waits[] = {
-        "GET /v1/watch HTTP/1.1\r\n", "GET /v1/watch/a?data HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET /v1/sessions/0x1/stream HTTP/1.1\r\n", "GET /v1/znodes/a?wait=3s HTTP/1.1\r\n",
-        "GET /v1/znodes/a?raw&wait=3s HTTP/1.1\r\n"};
+    static const char *const watches[] = {"GET /v1/watch HTTP/1.1\r\n",
+                                          "GET /v1/watch/a?data HTTP/1.1\r\nHost: x\r\n\r\n"};
+    static const char *const waits[] = {"GET /v1/sessions/0x1/stream HTTP/1.1\r\n",
+                                        "GET /v1/znodes/a?wait=3s HTTP/1.1\r\n",
+                                        "GET /v1/znodes/a?raw&wait=3s HTTP/1.1\r\n"};
     static const char *const usual[] = {"PUT /",
                                         "GET /livez",
                                         "GET /v1/znodes/a HTTP/1.1\r\n",
@@ -255,6 +256,8 @@ static void newcomer_is_judged_by_its_first_line(void **state)
     char large[NEWCOMER_BYTES];
 
     (void)state;
+    for (size_t i = 0; i < COUNT_OF(watches); i++)
+        assert_int_equal(judge(watches[i]), NEWCOMER_WATCHES);
     for (size_t i = 0; i < COUNT_OF(waits); i++)
         assert_int_equal(judge(waits[i]), NEWCOMER_WAITS);
     for (size_t i = 0; i < COUNT_OF(usual); i++)
@@ -263,7 +266,7 @@ static void newcomer_is_judged_by_its_first_line(void **state)
         assert_int_equal(judge(unknown[i]), NEWCOMER_UNKNOWN);
     memset(large, 'x', sizeof large);
     memcpy(large, "GET /v1/watch?", 14);
-    assert_int_equal(newcomer_judge(large, sizeof large), NEWCOMER_WAITS);
+    assert_int_equal(newcomer_judge(large, sizeof large), NEWCOMER_WATCHES);
     memcpy(large, "GET /v1/znode", 13);
     assert_int_equal(newcomer_judge(large, sizeof large), NEWCOMER_USUAL);
 }

@@ -60,3 +60,8 @@ check_PROGRAMS += tests/unit/server/test_node_status
 tests_unit_server_test_node_status_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_server_test_node_status_SOURCES = tests/unit/server/test_node_status.c
 tests_unit_server_test_node_status_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/server/test_departures
+tests_unit_server_test_departures_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_server_test_departures_SOURCES = tests/unit/server/test_departures.c
+tests_unit_server_test_departures_LDADD = $(SERVER_LIBS) $(CMOCKA_LIBS)

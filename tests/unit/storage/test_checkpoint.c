@@ -297,8 +297,9 @@ static bool add_change(void *context, const struct change *change)
     return append_text(context, change->path, change->path_length);
 }
 
-static bool add_path(void *context, const char *path, size_t length)
+static bool add_path(void *context, uint64_t node, const char *path, size_t length)
 {
+    (void)node;
     return append_text(context, path, length);
 }
 
@@ -315,7 +316,7 @@ static void tell_lists(struct fixture *fixture, struct buffer *into)
 
     buffer_clear(into);
     assert_int_equal(view_open(fixture->state, &view), ERROR_OK);
-    assert_int_equal(view_session_nodes(view, 1, add_path, into), ERROR_OK);
+    assert_int_equal(view_session_nodes(view, 1, 0, add_path, into), ERROR_OK);
     assert_int_equal(view_due(view, UINT64_MAX, add_item, into), ERROR_OK);
     assert_int_equal(view_changes(view, 0, add_change, into), ERROR_OK);
     view_close(view);

@@ -357,7 +357,7 @@ static bool compare_change(void *context, const struct change *change)
     return true;
 }
 
-static bool compare_owned(void *context, const char *path, size_t length)
+static bool compare_owned(void *context, uint64_t id, const char *path, size_t length)
 {
     struct comparison *comparison = context;
     char text[PATH_BYTES];
@@ -367,6 +367,7 @@ static bool compare_owned(void *context, const char *path, size_t length)
     assert_non_null(node);
     assert_int_equal(node->stat.owner, comparison->session);
     assert_true(comparison->at == 0 || node->born > comparison->last);
+    assert_true(id > 0);
     comparison->last = node->born;
     comparison->at++;
     return true;
@@ -384,8 +385,8 @@ static void compare_sessions(struct model *model, struct view *view)
         assert_int_equal(view_session(view, comparison.session, &info), ERROR_OK);
         assert_int_equal(info.generation, model->sessions[i].generation);
         assert_int_equal(info.binding.counter, model->sessions[i].binding.counter);
-        assert_int_equal(view_session_nodes(view, comparison.session, compare_owned, &comparison),
-                         ERROR_OK);
+        assert_int_equal(
+            view_session_nodes(view, comparison.session, 0, compare_owned, &comparison), ERROR_OK);
         assert_int_equal(info.ephemeral_count, comparison.at);
         owned += comparison.at;
     }

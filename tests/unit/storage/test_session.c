@@ -47,11 +47,12 @@ static bool lives(struct fixture *fixture, uint64_t id)
     return error == ERROR_OK;
 }
 
-static bool append_path(void *context, const char *path, size_t length)
+static bool append_path(void *context, uint64_t node, const char *path, size_t length)
 {
     char *text = context;
     size_t at = strlen(text);
 
+    (void)node;
     snprintf(text + at, TEXT_BYTES - at, "%.*s ", (int)length, path);
     return true;
 }
@@ -62,7 +63,7 @@ static void check_owned(struct fixture *fixture, uint64_t id, const char *expect
     struct view *view;
 
     assert_int_equal(view_open(fixture->state, &view), ERROR_OK);
-    assert_int_equal(view_session_nodes(view, id, append_path, text), ERROR_OK);
+    assert_int_equal(view_session_nodes(view, id, 0, append_path, text), ERROR_OK);
     view_close(view);
     assert_string_equal(text, expected);
 }
