@@ -121,14 +121,14 @@ static bool is_for_session(const struct hub_wait *wait)
     return wait->key_count > 0 && wait->keys[0].kind == HUB_SESSION;
 }
 
-// The group before that time, or the next one if that is over. A period that is not much longer than a
-// group keeps its own time.
-static uint64_t group_of(uint64_t at_ns, uint64_t period_ns, uint64_t now_ns)
+// Lasting waits are due in groups, the next one or that before the time. A period that is not much
+// longer than a group keeps its own time.
+static uint64_t due_ns(const struct hub_wait *wait, uint64_t at_ns, uint64_t now_ns)
 {
     uint64_t group = at_ns / group_ns;
     uint64_t next = now_ns / group_ns + 1;
 
-    if (period_ns < 4 * group_ns)
+    if (!wait->lasting || wait->period_ns < 4 * group_ns)
         return at_ns;
     return (group > next ? group : next) * group_ns;
 }
@@ -144,9 +144,7 @@ static void enter(struct hub *hub, struct hub_wait *wait)
         wait->next->previous = wait;
     hub->first = wait;
     hub->lasting_count += wait->lasting;
-    wait->deadline.at_ns = wait->deadline_ns;
-    if (wait->lasting)
-        wait->deadline.at_ns = group_of(wait->deadline_ns, wait->period_ns, clock_monotonic_ns());
+    wait->deadline.at_ns = due_ns(wait, wait->deadline_ns, clock_monotonic_ns());
     deadlines_add(&hub->deadlines, &wait->deadline);
     if (deadlines_first(&hub->deadlines) == &wait->deadline)
         tell_thread(hub);
@@ -281,9 +279,8 @@ bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked, struct h
 void hub_count(struct hub *hub, struct hub_counts *counts)
 {
     pthread_mutex_lock(&hub->lock);
-    counts->sessions = session_changes_wanted(&hub->sessions);
-    counts->streams = hub->lasting_count - counts->sessions;
-    counts->polls = atomic_load(&hub->wait_count) - counts->streams;
+    counts->waits = atomic_load(&hub->wait_count) + session_changes_wanted(&hub->sessions);
+    counts->streams = hub->lasting_count;
     pthread_mutex_unlock(&hub->lock);
 }
 
@@ -377,8 +374,8 @@ void hub_session_changed(struct hub *hub, uint64_t session)
         tell_thread(hub);
 }
 
-// An installed checkpoint can begin behind what was read: then nobody knows what has changed from `first` on.
-// An owner may have looked further than the hub.
+// An installed checkpoint can begin behind what was read: then nobody knows what has changed from `first`
+// on. An owner may have looked further than the hub.
 static void note_all(struct hub *hub, uint64_t first)
 {
     pthread_mutex_lock(&hub->lock);
@@ -429,7 +426,7 @@ static void expire(struct hub *hub, uint64_t now_ns)
         struct hub_wait *wait = CONTAINER_OF(item, struct hub_wait, deadline);
         if (wait->lasting) {
             deadlines_remove(&hub->deadlines, item);
-            item->at_ns = group_of(now_ns + wait->period_ns, wait->period_ns, now_ns);
+            item->at_ns = due_ns(wait, now_ns + wait->period_ns, now_ns);
             deadlines_add(&hub->deadlines, item);
         }
         wake(hub, wait, HUB_DEADLINE);

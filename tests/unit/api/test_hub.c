@@ -381,7 +381,7 @@ static void take(struct fixture *fixture, struct waiter *waiter)
     uint64_t looked = 0;
 
     while (hub_take(fixture->hub, &waiter->wait, &looked, &range))
-        ;
+        continue;
 }
 
 static void hub_wakes_those_whose_session_changed(void **state)
