@@ -79,6 +79,7 @@ static enum error find_resource(struct request *request, const char *method,
     if (match.route == NULL)
         return refuse_route(request, &match, method, problem);
     request->route = match.route;
+    request->for_event_source = strncmp(match.route->pattern, "/v1/watch", 9) == 0;
     enum error error = decode_variable(request, &match, problem);
     if (error == ERROR_OK)
         error = query_parse(&request->query, parts->query, parts->query_length,
@@ -107,7 +108,7 @@ static enum error check_body(const struct request *request, const char *method,
 }
 
 // Before the node serves there is no state to look at or to change.
-static enum error check_open(struct request *request, struct problem *problem)
+static enum error check_open(const struct request *request, struct problem *problem)
 {
     const struct service *service = request->service;
     bool state = strncmp(request->route->pattern, "/v1/", 4) == 0 &&
@@ -116,7 +117,6 @@ static enum error check_open(struct request *request, struct problem *problem)
 
     if (!state || atomic_load(&service->open))
         return ERROR_OK;
-    request->for_event_source = strncmp(request->route->pattern, "/v1/watch", 9) == 0;
     service->backend.status(service->backend.context, &status);
     return problem_set(problem, ERROR_STARTING, "%s", status.reason);
 }

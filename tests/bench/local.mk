@@ -7,4 +7,4 @@ tests_bench_load_SOURCES = tests/bench/load.c
 CLEANFILES += $(EXTRA_PROGRAMS)
 .PHONY: bench
 bench: curlewd tests/bench/baseline tests/bench/load
-EXTRA_DIST += tests/bench/bench.py tests/bench/measure.py tests/bench/nodes.py tests/bench/failover.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/measure.py tests/bench/nodes.py tests/bench/failover.py tests/bench/sessions.py

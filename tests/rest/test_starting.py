@@ -59,7 +59,8 @@ def test_the_founding_is_told(spawn, tmp_path):
         assert (reply.json['outcome'], reply.json['detail']) == ('not_applied', waiting)
         assert int(reply.headers['Retry-After']) >= 1
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
-        api.request('GET', '/v1/watch/a')  # so that browsers come back
+        api.request('GET', '/v1/watch/a')  # from which an EventSource comes back
+    expect(api.request('GET', '/v1/watch/a?no=1'), 400, 'bad-query')
     node(2)
     wait_until(lambda: f'waiting for node 3 ({address}:2283), to' in why(first).json['detail'], what=f'{why(first)}')
     node(3)
