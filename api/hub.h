@@ -108,7 +108,8 @@ void hub_end(struct hub *hub, struct hub_wait *wait);
 bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked, struct hub_range *range);
 
 struct hub_counts {
-    size_t waits;
-    size_t streams; // lasting ones of them
+    size_t polls;    // that wait once
+    size_t streams;  // of changes
+    size_t sessions; // streams of sessions
 };
 void hub_count(struct hub *hub, struct hub_counts *counts);

@@ -9,4 +9,4 @@ CLEANFILES += $(EXTRA_PROGRAMS)
 .PHONY: bench
 bench: curlewd tests/bench/baseline tests/bench/load tests/bench/streams
 EXTRA_DIST += tests/bench/bench.py tests/bench/measure.py tests/bench/nodes.py tests/bench/failover.py \
-	tests/bench/watch.py
+	tests/bench/watch.py tests/bench/sessions.py

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from client import Client, expect, wait_until
+from exposition import families, value
 from sessions import Session, wait_gone
 from streams import Ended, Stream
 
@@ -107,6 +108,27 @@ def test_head_binds_nothing(session, top):
     assert reply.headers['Content-Type'] == 'text/event-stream'
     session.api.close()  # the connection of that HEAD
     assert lives(session)
+
+
+def test_streams_of_sessions_are_counted_apart(start):
+    daemon = start()
+    api = Client(daemon.port)
+
+    def counted():
+        text = families(api.request('GET', '/metrics').body.decode())
+        return (value(text, 'curlew_session_streams'), value(text, 'curlew_watchers', kind='stream'),
+                value(text, 'curlew_watchers', kind='long_poll'))
+
+    streams = [open_stream(daemon.port, Session(api, LONG_MS)) for _ in range(3)]
+    for stream in streams:
+        bound(stream)
+    with Stream(daemon.port, '/') as watch:
+        watch.next()
+        wait_until(lambda: counted() == (3, 1, 0), what=f'{counted()}')
+    for stream in streams:
+        stream.close()
+    wait_until(lambda: counted() == (0, 0, 0), what=f'{counted()}')
+    api.close()
 
 
 # ---- Living --------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ struct watcher {
     struct stream *stream;
     uint64_t connection; // number of it
     uint64_t leave_ns;   // when it has enough
-    bool greeted;        // something has come
+    bool greeted;        // it was told something
     bool asleep;
     struct buffer line; // that is not complete yet
     // What it knows.
@@ -136,6 +136,7 @@ static void take(struct watcher *watcher, const struct told_event *event)
         watcher->events =
             memory_realloc(watcher->events, watcher->capacity * sizeof *watcher->events);
     }
+    watcher->greeted = true;
     watcher->events[watcher->count++] = *event;
     if (event->kind == TOLD_RESET)
         world_count(watcher->world, COUNT_RESETS_TOLD);
@@ -152,7 +153,6 @@ static void take_line(struct watcher *watcher, const char *line)
 {
     static const char heartbeat[] = "{\"event\":\"heartbeat\"";
 
-    watcher->greeted = true;
     world_note(watcher->world, line, strlen(line));
     if (strncmp(line, heartbeat, sizeof heartbeat - 1) == 0)
         return;
