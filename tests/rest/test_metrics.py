@@ -112,10 +112,10 @@ def test_slow_requests_are_logged_with_their_phases(start):
     daemon = start('--slow-request', '1ms')
     api = Client(daemon.port)
     sent = 0
-    while 'slow request' not in daemon.log() and sent < 2000:
+    while 'resource=znode_put' not in daemon.log() and sent < 2000:
         assert api.put('/a', 'x' * 200000).status in (200, 201)
         sent += 1
-    line = daemon.wait_line(r'msg="slow request" (.*)').group(1)
+    line = daemon.wait_line(r'msg="slow request" (.*resource=znode_put.*)').group(1)
     assert re.fullmatch(r'request=\S+ resource=znode_put status=20[01] total_ms=[\d.]+ '
                         r'queue_ms=[\d.]+ commit_ms=[\d.]+ execute_ms=[\d.]+ send_ms=[\d.]+', line)
 

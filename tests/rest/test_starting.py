@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from client import Client, expect, wait_until
+from client import Client, Wire, expect, wait_until
 from daemon import Daemon
 from examples import loopback_address
 from exposition import families, value
