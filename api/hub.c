@@ -279,8 +279,9 @@ bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked, struct h
 void hub_count(struct hub *hub, struct hub_counts *counts)
 {
     pthread_mutex_lock(&hub->lock);
-    counts->waits = atomic_load(&hub->wait_count) + session_changes_wanted(&hub->sessions);
-    counts->streams = hub->lasting_count;
+    counts->sessions = session_changes_wanted(&hub->sessions);
+    counts->streams = hub->lasting_count - counts->sessions;
+    counts->polls = atomic_load(&hub->wait_count) - counts->streams;
     pthread_mutex_unlock(&hub->lock);
 }
 
