@@ -211,8 +211,10 @@ static void carry_in(struct core_loop *loop, struct inbox *inbox)
         replica_persisted(loop->replica, inbox->persisted, now());
     }
     replica_set_disk_full(loop->replica, atomic_load(&loop->disk_full));
-    if (inbox->has_install)
-        replica_install(loop->replica, &inbox->install, now());
+    if (inbox->has_install &&
+        loop->ports.ask_install(loop->ports.context, inbox->install.position.slot))
+        loop->ports.install_answered(loop->ports.context,
+                                     replica_install(loop->replica, &inbox->install, now()));
     if (inbox->drain)
         replica_drain(loop->replica, clock_monotonic_ns() + DRAIN_MS * 1000000ull, now());
     while ((link = fifo_pop(&inbox->submissions)) != NULL)

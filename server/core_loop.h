@@ -25,6 +25,10 @@ struct core_loop_ports {
     void (*turn)(void *context);
     // What this node tells of itself: fills in what the loop does not know (zxid, draining, disk_full).
     void (*describe)(void *context, struct report *report);
+    // The core is about to be asked to go on from this checkpoint: whether it is still there; and then, what
+    // the core said. Thread: the loop's.
+    bool (*ask_install)(void *context, paxos_slot slot);
+    void (*install_answered)(void *context, bool accepted);
     // A report went to the peer at this place of core_loop_status and was answered. Thread: the loop's.
     void (*round_trip)(void *context, size_t peer, uint64_t duration_ns);
     // Another leader is known than before. Thread: the loop's.

@@ -29,7 +29,9 @@ struct keeper {
     struct keeper_ports ports;
     struct checkpoint_info installed; // by another thread, to be taken over; under the lock
     pthread_mutex_t files;            // held while checkpoints are removed
-    paxos_slot received;              // not to be removed; under `files`
+    paxos_slot received;              // not to be removed; under `files`, like these two:
+    paxos_slot asked;                 // one that the core is asked to go on from
+    paxos_slot accepted;              // one that it goes on from, until it is installed
     atomic_uint_fast64_t newest_slot; // of `newest`, for other threads
     struct checkpoint_info newest;
     paxos_slot older;
@@ -49,7 +51,8 @@ struct keeper {
 static void trim(struct keeper *keeper)
 {
     pthread_mutex_lock(&keeper->files);
-    const paxos_slot kept[] = {keeper->newest.position.applied, keeper->older, keeper->received};
+    const paxos_slot kept[] = {keeper->newest.position.applied, keeper->older, keeper->received,
+                               keeper->asked, keeper->accepted};
     enum error error = checkpoint_prune(keeper->ports.disk, kept, sizeof kept / sizeof kept[0]);
     pthread_mutex_unlock(&keeper->files);
 
@@ -217,6 +220,9 @@ static void take_installed(struct keeper *keeper)
     pthread_mutex_unlock(&keeper->lock);
     if (info.position.applied <= keeper->newest.position.applied)
         return;
+    pthread_mutex_lock(&keeper->files);
+    keeper->accepted = 0;
+    pthread_mutex_unlock(&keeper->files);
     set_newest(keeper, &info, info.position.applied);
     trim(keeper);
 }
@@ -311,6 +317,24 @@ void keeper_keep(struct keeper *keeper, paxos_slot slot)
 {
     pthread_mutex_lock(&keeper->files);
     keeper->received = slot;
+    pthread_mutex_unlock(&keeper->files);
+}
+
+bool keeper_ask(struct keeper *keeper, paxos_slot slot)
+{
+    pthread_mutex_lock(&keeper->files);
+    bool there = keeper->received == slot;
+    keeper->asked = there ? slot : 0;
+    pthread_mutex_unlock(&keeper->files);
+    return there;
+}
+
+void keeper_answer(struct keeper *keeper, bool accepted)
+{
+    pthread_mutex_lock(&keeper->files);
+    if (accepted)
+        keeper->accepted = keeper->asked;
+    keeper->asked = 0;
     pthread_mutex_unlock(&keeper->files);
 }
 

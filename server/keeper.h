@@ -33,6 +33,11 @@ struct keeper *keeper_start(const struct keeper_settings *settings,
 // A checkpoint of another node has been received: it is not removed from now on, until a later one is
 // kept. Thread: any.
 void keeper_keep(struct keeper *keeper, paxos_slot slot);
+// The core is about to be asked to go on from a checkpoint that was received. Returns whether it is still the
+// one that is kept; then keeper_answer must follow. One that the core goes on from is not removed before
+// keeper_installed, whatever is received meanwhile. Thread: any, the same for both.
+bool keeper_ask(struct keeper *keeper, paxos_slot slot);
+void keeper_answer(struct keeper *keeper, bool accepted);
 // A checkpoint of another node took the place of the state: older ones and the journal before it are of no
 // use any more. Thread: any.
 void keeper_installed(struct keeper *keeper, const struct checkpoint_info *info);

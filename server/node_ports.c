@@ -304,6 +304,20 @@ static void on_round_trip(void *context, size_t peer, uint64_t duration_ns)
     histogram_observe(&node->metrics.round_trip[peer], duration_ns);
 }
 
+static bool ask_install(void *context, paxos_slot slot)
+{
+    struct node *node = context;
+
+    return keeper_ask(node->keeper, slot);
+}
+
+static void on_install_answered(void *context, bool accepted)
+{
+    struct node *node = context;
+
+    keeper_answer(node->keeper, accepted);
+}
+
 static void on_elected(void *context)
 {
     struct node *node = context;
@@ -318,6 +332,8 @@ struct core_loop_ports node_loop_ports(struct node *node)
                                     .after_tick = after_tick,
                                     .turn = on_turn,
                                     .describe = describe,
+                                    .ask_install = ask_install,
+                                    .install_answered = on_install_answered,
                                     .round_trip = on_round_trip,
                                     .elected = on_elected};
 }

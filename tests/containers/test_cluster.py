@@ -80,6 +80,7 @@ def livez_inside(cluster, node):
 def test_the_leader_loses_the_network(cluster):
     leader = cluster.leader()
     other = cluster.others(leader)[0]
+    cluster.wait_healthy(leader)  # before it is, failures do not count
     engine.docker('network', 'disconnect', cluster.network(), cluster.container(leader))
     try:
         assert cluster.client(other).put('/disconnected', 'x').status in (200, 201)

@@ -98,6 +98,50 @@ MUTANTS = [
      'yield_to(paxos, message, 0);\n    paxos__record(paxos, RECORD_PROMISE)->ballot = message->ballot;',
      'yield_to(paxos, message, 0);'
      ' paxos__record(paxos, RECORD_PROMISE)->ballot = paxos->output->scalars.promised;'),
+    # Sessions.
+    ('touch_is_ignored', 'server/session_keeper.c', S,
+     'session_clock_touch(keeper->clock, id);\n    return true;', 'return true;'),
+    ('touches_are_for_nobody', 'server/session_keeper.c', E,
+     'count > 0 && has_leader(status)', 'false'),
+    ('end_is_given_up_while_it_may_come_about', 'server/session_keeper.c', E, 'UINT64_MAX,\n', None),
+    ('renewal_although_its_end_is_under_way', 'server/session_keeper.c', E, '', None),
+    ('renewal_proven_by_any_leader', 'server/session_keeper.c', E,
+     'ballot_compare(status.ballot, renewal->ballot) == 0', 'true'),
+    ('renewal_without_a_barrier', 'server/session_keeper.c', S,
+     'keeper->ports.barrier(keeper->ports.context, &renewal->read);',
+     'barrier_passed(&renewal->read, ERROR_OK);'),
+    ('new_leader_gives_nobody_the_full_time', 'server/session_keeper.c', S,
+     'session_clock_restart(keeper->clock);', ''),
+    ('clock_counts_stalls', 'server/session_clock.c', S, '', None),
+    ('time_is_a_step_short', 'server/session_clock.c', E,
+     'clock->step + session->steps + 1', 'clock->step + session->steps'),
+    ('end_that_another_leader_asked_for', 'storage/session.c', E,
+     'ballot_compare(op->session.leader, stamp->ballot) == 0', 'true'),
+    ('end_of_a_session_that_was_bound_since', 'storage/session.c', E,
+     'op->session.generation == info->generation', 'true'),
+    ('late_end_of_a_connection_closes', 'storage/session.c', E,
+     'same_binding(&op->session.binding, &info->binding)', 'true'),
+    ('ephemeral_is_left_behind', 'storage/session.c', E, 'remove_ephemeral(tree, node, stamp)', 'ERROR_OK'),
+    ('session_closes_and_is_still_there', 'storage/session.c', E,
+     'table_remove(tree->transaction, TABLE_SESSION, session_key(key, id))', 'ERROR_OK'),
+    ('session_that_is_gone_may_ask', 'storage/execute.c', E, 'actor == ERROR_SESSION_DENIED', None),
+    # Watches.
+    ('history_begins_one_too_early', 'storage/history.c', S, 'position->history_start = zxid;\n    return error;\n}\n\nenum error history_trim', None),
+    ('history_splits_a_transaction', 'storage/history.c', S, 'change->last = reader_left(reader) == 0;', 'change->last = true;'),
+    ('history_is_lost_with_a_checkpoint', 'storage/state.c', S, 'state->position = *position;\n    return state_commit(state);',
+     'state->position = *position; state->position.history_start = position->zxid; return state_commit(state);'),
+    ('resumes_one_too_late', 'api/watch.c', S, 'watch->position = watch->since;', 'watch->position = watch->since + 1;'),
+    ('resumes_before_it_is_there', 'api/watch.c', E, '!is_reached(watch) && !pass_barrier(watch, tick)', 'false'),
+    ('slow_reader_is_not_reset', 'api/watch_read.c', S, '', None),
+    ('id_in_the_middle_of_a_transaction', 'api/watch_read.c', S,
+     'event_close(&watch->writer, false);\n        watch->position = change->zxid - 1;',
+     'event_close(&watch->writer, true); watch->position = change->zxid - 1;'),
+    ('snapshot_without_what_changed_meanwhile', 'api/watch_read.c', S, '', None),
+    ('snapshot_does_not_ask_the_hub', 'api/watch_read.c', E, 'hub_take(watch->service->hub, &watch->wait, &looked)',
+     '(!watch->behind && hub_take(watch->service->hub, &watch->wait, &looked))'),
+    ('hub_tells_only_where_a_gap_begins', 'api/hub.c', S,
+     'wait->last = wait->last < last ? last : wait->last;', ''),
+    ('hub_forgets_parents', 'api/hub.c', E, 'change->path_length > 1', 'change->path_length > 3'),
 ]
 
 # How long a mutant may live: seeds, the mode they are run in and further options. Most die in the first
@@ -125,6 +169,27 @@ BUDGETS = {
 
 # Mutants whose text is easier to give as a whole.
 WHOLE = {
+    'end_is_given_up_while_it_may_come_about': (
+        '.deadline_ns = UINT64_MAX,\n', '.deadline_ns = MUTANT ? now_ns + 1000000000 : UINT64_MAX,\n'),
+    'renewal_although_its_end_is_under_way': (
+        'if (map_get(&keeper->endings, id) != NULL)\n        return false;',
+        'if (!MUTANT && map_get(&keeper->endings, id) != NULL)\n        return false;'),
+    'clock_counts_stalls': (
+        '    clock->part_ns += elapsed_ns < SESSION_STEP_NS ? elapsed_ns : SESSION_STEP_NS;\n    if (clock->part_ns',
+        '    clock->part_ns += MUTANT || elapsed_ns < SESSION_STEP_NS ? elapsed_ns : SESSION_STEP_NS;\n'
+        '    while (MUTANT && clock->part_ns >= 2 * SESSION_STEP_NS) {\n        clock->part_ns -= SESSION_STEP_NS;\n'
+        '        clock->step++;\n        look_at_bucket(clock, expired, context);\n    }\n    if (clock->part_ns'),
+    'session_that_is_gone_may_ask': (
+        'if (actor != ERROR_OK) {', 'if (actor != ERROR_OK && !MUTANT) {'),
+    'history_begins_one_too_early': (
+        'position->history_start = zxid;\n    return error;\n}\n\nenum error history_trim',
+        'position->history_start = MUTANT ? zxid - 1 : zxid;\n    return error;\n}\n\nenum error history_trim'),
+    'slow_reader_is_not_reset': (
+        'static enum stream_step follow(struct watch *watch, struct view *view)\n{\n    bool full = false;\n\n    if (',
+        'static enum stream_step follow(struct watch *watch, struct view *view)\n{\n    bool full = false;\n\n    if (!MUTANT && '),
+    'snapshot_without_what_changed_meanwhile': (
+        'enum error error = read_changes(watch, view, &full);\n    if (error == ERROR_OK && !full)\n        error = list_page',
+        'enum error error = MUTANT ? ERROR_OK : read_changes(watch, view, &full);\n    if (error == ERROR_OK && !full)\n        error = list_page'),
     'promise_to_a_lower_ballot': (
         'void paxos__on_prepare(struct paxos *paxos, const struct paxos_message *message)\n{\n    if (',
         'void paxos__on_prepare(struct paxos *paxos, const struct paxos_message *message)\n{\n    if (!MUTANT && '),

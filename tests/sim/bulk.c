@@ -34,8 +34,8 @@ static bool keep_going(void *context, uint64_t bytes)
 static enum error trim(struct node *node)
 {
     paxos_slot kept[] = {node->newest_checkpoint, node->older_checkpoint,
-                         node->received.position.applied};
-    enum error error = checkpoint_prune(node->disk, kept, 3);
+                         node->received.position.applied, node->accepted};
+    enum error error = checkpoint_prune(node->disk, kept, sizeof kept / sizeof kept[0]);
 
     if (error == ERROR_OK)
         error = journal_trim(node->journal, node->older_checkpoint);
@@ -69,6 +69,7 @@ static enum error write_checkpoint(struct node *node)
 // The journal has a gap before an installed checkpoint, so nothing older can be started from.
 enum error bulk_installed(struct node *node, paxos_slot slot)
 {
+    node->accepted = 0;
     if (slot <= node->newest_checkpoint)
         return ERROR_OK;
     node->newest_checkpoint = node->older_checkpoint = slot;

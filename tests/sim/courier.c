@@ -63,6 +63,7 @@ void courier_start(struct node *node)
                                    .newest_checkpoint = port_newest};
 
     node->received = (struct checkpoint_info){0};
+    node->accepted = 0;
     node->begun_anew = 0;
     node->transfer = transfer_new(&settings, &ports);
 }
@@ -147,9 +148,11 @@ void courier_on_install(struct world *world, struct event *event)
 
     const struct paxos_install *install = event->data;
 
+    if (install->position.slot != node->received.position.applied)
+        return; // another one took its place, so it may be gone
     if (replica_install(node->replica, install, node_time(node))) {
         world_count(world, COUNT_INSTALLS);
-        node->begun_anew = install->position.slot;
+        node->begun_anew = node->accepted = install->position.slot;
     }
     node_stepped(node);
     node_wake(node);

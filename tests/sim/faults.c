@@ -5,6 +5,7 @@
 #include "tests/sim/introductions.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "storage/session.h"
@@ -122,6 +123,7 @@ static void draw_limits(struct world *world, size_t nodes)
     swarm->exchanges = 600000;
     if (choose(choices, 3) != 0)
         swarm->sessions = 50000 + choose(choices, 750000);
+    swarm->lapses = 25000;
     swarm->timeout_ms = SESSION_TIMEOUT_MIN_MS + choose(choices, 1000);
     draw_watching(world);
     swarm->outlasts = choose(choices, 3) == 2;
@@ -158,6 +160,29 @@ static void hurry(struct world *world, uint64_t think_ns)
     world->swarm.patience_ns = choose_between(&world->choices, 50, 300) * MILLISECOND_NS;
 }
 
+// Leaders that stand still, or do not know that they lead no more, and holders that rely on what they said.
+static void draw_sessions(struct world *world)
+{
+    struct swarm *swarm = &world->swarm;
+
+    memset(swarm->fault_weights, 0, sizeof swarm->fault_weights);
+    if (choose(&world->choices, 3) == 2)
+        swarm->nodes = swarm->voters = 1 + choose(&world->choices, 2);
+    add_fault(swarm, FAULT_DEPOSE, 4);
+    add_fault(swarm, FAULT_DISK_STUCK, 4);
+    add_fault(swarm, FAULT_PAUSE, 2);
+    swarm->fault_interval_ns = choose_between(&world->choices, 200, 1000) * MILLISECOND_NS;
+    swarm->faults_ns = choose_between(&world->choices, 3, 6) * SECOND_NS;
+    swarm->heartbeat_us = choose_between(&world->choices, 10, 60) * 1000;
+    swarm->sessions = 900000;
+    swarm->timeout_ms = SESSION_TIMEOUT_MIN_MS;
+    swarm->lapses = 200000;
+    swarm->clients = choose_between(&world->choices, 6, 12);
+    swarm->think_ns = choose_between(&world->choices, 10, 100) * MILLISECOND_NS;
+    swarm->patience_ns = choose_between(&world->choices, 500, 3000) * MILLISECOND_NS;
+    swarm->loss = swarm->corruption = 0;
+}
+
 // What takes several faults at once is rare when each is drawn by itself: some seeds have a theme.
 static void draw_theme(struct world *world)
 {
@@ -192,6 +217,9 @@ static void draw_theme(struct world *world)
         swarm->retain = 1;
         swarm->flush_ns = choose_between(&world->choices, 1, 30) * MILLISECOND_NS;
         draw_floods(world);
+        break;
+    case THEME_SESSIONS:
+        draw_sessions(world);
         break;
     default:
         break;

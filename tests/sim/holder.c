@@ -186,11 +186,9 @@ static void ask(struct world *world, struct holder *holder, struct operation *op
 
 bool holder_begin(struct world *world, struct holder *holder, struct operation *operation)
 {
-    enum { LAPSES = 25000 };
-
     if (!choose_chance(&world->choices, world->swarm.sessions))
         return false;
-    if (holder->id != 0 && choose_chance(&world->choices, LAPSES))
+    if (holder->id != 0 && choose_chance(&world->choices, world->swarm.lapses))
         *holder = (struct holder){0}; // nobody will ever hear of it again
     operation->key = NO_KEY;
     operation->session = holder->id;

@@ -63,7 +63,8 @@ struct node {
     paxos_slot newest_checkpoint;
     paxos_slot older_checkpoint;
     struct transfer *transfer;
-    struct checkpoint_info received; // a checkpoint that the core was handed
+    struct checkpoint_info received; // a checkpoint that is complete
+    paxos_slot accepted;             // one that the core goes on from, until it is installed
     paxos_slot begun_anew;           // the log begins behind this one, which was installed
     uint64_t timer;                  // number of the tick that is valid
     uint64_t timer_at_ns;            // node's time that it is due

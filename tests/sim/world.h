@@ -141,7 +141,8 @@ struct ambush {
     T(NONE, none)                                                                                  \
     T(ELECTIONS, elections)                                                                        \
     T(READS, reads)                                                                                \
-    T(LEARNING, learning)
+    T(LEARNING, learning)                                                                          \
+    T(SESSIONS, sessions)
 
 enum sim_theme {
 #define THEME_ENUM(NAME, name) THEME_##NAME,
@@ -180,6 +181,7 @@ struct swarm {
     uint64_t bulk_ns;    // mean delay of what the bulk thread sends
     uint32_t sessions;   // chance that a client's next request is about its session
     uint32_t timeout_ms; // longest of a session
+    uint32_t lapses;     // chance that a holder forgets its session then
     bool outlasts;       // the run ends when all sessions have
     size_t watchers;
     uint64_t history_zxids; // what is kept for them: see storage/history.h

@@ -2,6 +2,7 @@
 // The bulk thread on a disk whose free space the test decides.
 #include "server/keeper.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -149,10 +150,78 @@ static void space_is_watched_while_a_checkpoint_is_written(void **context)
     assert_true(atomic_load(&shrinking.noticed));
 }
 
+// ---- Checkpoints of other nodes ------------------------------------------------------------------
+
+static void put_checkpoint(struct disk *disk, paxos_slot slot)
+{
+    struct disk_file *file;
+    char name[64];
+
+    snprintf(name, sizeof name, "checkpoint/%016" PRIx64, slot);
+    assert_int_equal(disk->operations->open(disk, name, DISK_CREATE, &file), ERROR_OK);
+    disk->operations->close(file);
+}
+
+static bool has_checkpoint(struct disk *disk, paxos_slot slot)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "checkpoint/%016" PRIx64, slot);
+    return disk_fake_exists(disk, name);
+}
+
+// Another one is received while the core waits for its disk, and an own one is written.
+static void checkpoint_that_the_core_goes_on_from_is_kept(void **context)
+{
+    enum { NEEDED = 1000, OTHER = 1500, RECEIVED = 2000 };
+    struct fixture *fixture = *context;
+    const struct identity identity = {.cluster = "cluster-cluster", .node = 1, .boot_count = 1};
+    const struct keeper_settings settings = {.checkpoint_journal_bytes = 1,
+                                             .disk_reserve_bytes = 1 << 20};
+    const struct checkpoint_info none = {0};
+
+    log_set_level(LOG_ERROR);
+    fill(fixture);
+    memset(&shrinking, 0, sizeof shrinking);
+    struct disk *disk = disk_make();
+    struct journal *journal = journal_make(disk, &identity);
+    struct live *live = live_new(fixture->state);
+    fixture->state = NULL;
+    disk->operations->make_directory(disk, "checkpoint");
+    for (paxos_slot slot = NEEDED; slot <= RECEIVED; slot += OTHER - NEEDED)
+        put_checkpoint(disk, slot);
+    atomic_store(&shrinking.begun, false);
+    const struct keeper_ports ports = {.disk = disk,
+                                       .identity = identity,
+                                       .journal = journal,
+                                       .live = live,
+                                       .disk_full = note_full};
+    struct keeper *keeper = keeper_start(&settings, &ports, &none, 0);
+    keeper_keep(keeper, NEEDED);
+    assert_true(keeper_ask(keeper, NEEDED));
+    keeper_answer(keeper, true);
+    keeper_keep(keeper, RECEIVED);
+    assert_false(keeper_ask(keeper, OTHER));
+    assert_true(keeper_ask(keeper, RECEIVED));
+    keeper_answer(keeper, false);
+    assert_false(atomic_load(&shrinking.ended));
+    while (!atomic_load(&shrinking.ended))
+        sched_yield();
+    keeper_stop(keeper);
+    assert_true(has_checkpoint(disk, NEEDED));
+    assert_true(has_checkpoint(disk, RECEIVED));
+    assert_false(has_checkpoint(disk, OTHER));
+    live_free(live);
+    journal_close(journal);
+    disk_fake_free(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(space_is_watched_while_a_checkpoint_is_written,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(checkpoint_that_the_core_goes_on_from_is_kept,
                                         fixture_setup, fixture_teardown),
     };
 
