@@ -343,9 +343,8 @@ static bool visit(void *context, const struct change *change)
             match(hub, HUB_CHILDREN, change->path,
                   path_parent_length(change->path, change->path_length), change->zxid);
     }
-    bool more = hub->key_count > 0;
     pthread_mutex_unlock(&hub->lock);
-    return more;
+    return true; // to the end, also when nobody is left: who comes meanwhile relies on it
 }
 
 static void match_session(void *context, uint64_t id)
