@@ -45,6 +45,7 @@ struct member_status {
     uint64_t zxid;      // last known
     uint64_t lag_zxids; // behind this node's view of the leader
     bool healthy;
+    bool disk_full; // likewise: takes only reads and deletes
 };
 
 // What /v1/cluster and /readyz tell.

@@ -79,6 +79,7 @@ static enum error find_resource(struct request *request, const char *method,
     if (match.route == NULL)
         return refuse_route(request, &match, method, problem);
     request->route = match.route;
+    request->for_event_source = strncmp(match.route->pattern, "/v1/watch", 9) == 0;
     enum error error = decode_variable(request, &match, problem);
     if (error == ERROR_OK)
         error = query_parse(&request->query, parts->query, parts->query_length,

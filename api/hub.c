@@ -121,6 +121,18 @@ static bool is_for_session(const struct hub_wait *wait)
     return wait->key_count > 0 && wait->keys[0].kind == HUB_SESSION;
 }
 
+// Lasting waits are due in groups, the next one or that before the time. A period that is not much
+// longer than a group keeps its own time.
+static uint64_t due_ns(const struct hub_wait *wait, uint64_t at_ns, uint64_t now_ns)
+{
+    uint64_t group = at_ns / group_ns;
+    uint64_t next = now_ns / group_ns + 1;
+
+    if (!wait->lasting || wait->period_ns < 4 * group_ns)
+        return at_ns;
+    return (group > next ? group : next) * group_ns;
+}
+
 static void enter(struct hub *hub, struct hub_wait *wait)
 {
     for (size_t i = 0; i < wait->key_count; i++)
@@ -132,7 +144,7 @@ static void enter(struct hub *hub, struct hub_wait *wait)
         wait->next->previous = wait;
     hub->first = wait;
     hub->lasting_count += wait->lasting;
-    wait->deadline.at_ns = wait->deadline_ns;
+    wait->deadline.at_ns = due_ns(wait, wait->deadline_ns, clock_monotonic_ns());
     deadlines_add(&hub->deadlines, &wait->deadline);
     if (deadlines_first(&hub->deadlines) == &wait->deadline)
         tell_thread(hub);
@@ -157,6 +169,17 @@ static void leave(struct hub *hub, struct hub_wait *wait)
         atomic_fetch_sub(&hub->wait_count, 1);
 }
 
+static void add_range(struct hub_wait *wait, uint64_t first, uint64_t last)
+{
+    struct hub_range *newest = wait->range_count > 0 ? &wait->ranges[wait->range_count - 1] : NULL;
+    bool apart = newest == NULL || (newest->last < first - 1 && wait->range_count < HUB_RANGES);
+
+    if (apart)
+        wait->ranges[wait->range_count++] = (struct hub_range){first, last};
+    else if (newest->last < last)
+        newest->last = last;
+}
+
 // Either hub_changed sees the count or this sees the position that it stored before. While nobody
 // waited nothing was read.
 static void count_in(struct hub *hub)
@@ -173,7 +196,7 @@ enum hub_added hub_add(struct hub *hub, struct hub_wait *wait, uint64_t looked)
 
     pthread_mutex_lock(&hub->lock);
     count_in(hub);
-    wait->first = wait->last = 0;
+    wait->range_count = 0;
     if (wait->ended)
         added = HUB_ENDED;
     else if (hub->draining)
@@ -197,8 +220,8 @@ bool hub_add_lasting(struct hub *hub, struct hub_wait *wait)
             session_changes_want(&hub->sessions);
         else
             count_in(hub);
-        wait->first = 1;
-        wait->last = UINT64_MAX;
+        wait->range_count = 0;
+        add_range(wait, 1, UINT64_MAX);
         enter(hub, wait);
     }
     pthread_mutex_unlock(&hub->lock);
@@ -231,13 +254,24 @@ void hub_end(struct hub *hub, struct hub_wait *wait)
     pthread_mutex_unlock(&hub->lock);
 }
 
-bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked)
+static void drop_range(struct hub_wait *wait)
+{
+    wait->range_count--;
+    memmove(wait->ranges, wait->ranges + 1, wait->range_count * sizeof wait->ranges[0]);
+}
+
+bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked, struct hub_range *range)
 {
     pthread_mutex_lock(&hub->lock);
-    bool some = wait->last > *looked;
-    uint64_t clear = some ? wait->first - 1 : hub->scanned;
+    while (wait->range_count > 0 && wait->ranges[0].last <= *looked)
+        drop_range(wait);
+    bool some = wait->range_count > 0;
+    uint64_t clear = some ? wait->ranges[0].first - 1 : hub->scanned;
     *looked = clear > *looked ? clear : *looked;
-    wait->first = wait->last = 0;
+    if (some) {
+        *range = wait->ranges[0];
+        drop_range(wait);
+    }
     pthread_mutex_unlock(&hub->lock);
     return some;
 }
@@ -245,21 +279,20 @@ bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked)
 void hub_count(struct hub *hub, struct hub_counts *counts)
 {
     pthread_mutex_lock(&hub->lock);
-    counts->waits = atomic_load(&hub->wait_count) + session_changes_wanted(&hub->sessions);
-    counts->streams = hub->lasting_count;
+    counts->sessions = session_changes_wanted(&hub->sessions);
+    counts->streams = hub->lasting_count - counts->sessions;
+    counts->polls = atomic_load(&hub->wait_count) - counts->streams;
     pthread_mutex_unlock(&hub->lock);
 }
 
 // ---- Matching ----------------------------------------------------------------------------------
 
-static void note(struct hub *hub, struct hub_wait *wait, uint64_t zxid)
+// Who was told of something and has not taken all needs no other wake.
+static void note(struct hub *hub, struct hub_wait *wait, uint64_t first, uint64_t last)
 {
-    bool told = wait->first != 0;
+    bool told = wait->range_count > 0;
 
-    if (!told)
-        wait->first = zxid;
-    if (wait->last < zxid)
-        wait->last = zxid;
+    add_range(wait, first, last);
     if (!told)
         wake(hub, wait, HUB_CHANGED);
 }
@@ -280,7 +313,7 @@ static void match(struct hub *hub, enum hub_kind kind, const char *path, size_t 
         while (same && !wait->lasting && next != NULL && next->wait == wait)
             next = next->next;
         if (same)
-            note(hub, wait, zxid);
+            note(hub, wait, zxid, zxid);
         key = next;
     }
 }
@@ -310,9 +343,8 @@ static bool visit(void *context, const struct change *change)
             match(hub, HUB_CHILDREN, change->path,
                   path_parent_length(change->path, change->path_length), change->zxid);
     }
-    bool more = hub->key_count > 0;
     pthread_mutex_unlock(&hub->lock);
-    return more;
+    return true; // to the end, also when nobody is left: who comes meanwhile relies on it
 }
 
 static void match_session(void *context, uint64_t id)
@@ -324,7 +356,7 @@ static void note_all_sessions(struct hub *hub)
 {
     for (struct hub_wait *wait = hub->first; wait != NULL; wait = wait->next) {
         if (is_for_session(wait))
-            note(hub, wait, 1);
+            note(hub, wait, 1, 1);
     }
 }
 
@@ -343,14 +375,13 @@ void hub_session_changed(struct hub *hub, uint64_t session)
 }
 
 // An installed checkpoint can begin behind what was read: then nobody knows what has changed from `first`
-// to `last`. An owner may have looked further than the hub, but not as far as that.
-static void note_all(struct hub *hub, uint64_t first, uint64_t last)
+// on. An owner may have looked further than the hub.
+static void note_all(struct hub *hub, uint64_t first)
 {
     pthread_mutex_lock(&hub->lock);
     for (struct hub_wait *wait = hub->first; wait != NULL;) {
         struct hub_wait *next = wait->next;
-        wait->last = wait->last < last ? last : wait->last;
-        note(hub, wait, first);
+        note(hub, wait, first, UINT64_MAX);
         wait = next;
     }
     pthread_mutex_unlock(&hub->lock);
@@ -377,7 +408,7 @@ static bool scan(struct hub *hub)
     uint64_t zxid = view_position(live.view)->zxid;
     if (view_history_start(live.view) > before ||
         view_changes(live.view, before, visit, hub) != ERROR_OK)
-        note_all(hub, before + 1, zxid);
+        note_all(hub, before + 1);
     live_release(hub->live, &live);
     pthread_mutex_lock(&hub->lock);
     hub->scanned = zxid > hub->scanned ? zxid : hub->scanned;
@@ -387,12 +418,6 @@ static bool scan(struct hub *hub)
 
 // ---- The thread --------------------------------------------------------------------------------
 
-// A period that is not much longer than a group keeps its own time.
-static uint64_t next_in_group(uint64_t at_ns, uint64_t period_ns)
-{
-    return period_ns < 4 * group_ns ? at_ns : at_ns / group_ns * group_ns;
-}
-
 static void expire(struct hub *hub, uint64_t now_ns)
 {
     struct deadline *item;
@@ -401,7 +426,7 @@ static void expire(struct hub *hub, uint64_t now_ns)
         struct hub_wait *wait = CONTAINER_OF(item, struct hub_wait, deadline);
         if (wait->lasting) {
             deadlines_remove(&hub->deadlines, item);
-            item->at_ns = next_in_group(now_ns + wait->period_ns, wait->period_ns);
+            item->at_ns = due_ns(wait, now_ns + wait->period_ns, now_ns);
             deadlines_add(&hub->deadlines, item);
         }
         wake(hub, wait, HUB_DEADLINE);

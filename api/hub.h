@@ -43,6 +43,14 @@ enum hub_reason {
     HUB_GONE = 8,     // hub_end was called
 };
 
+// Zxids of which some have something that matches: the first, the last, and perhaps others between.
+struct hub_range {
+    uint64_t first;
+    uint64_t last;
+};
+
+enum { HUB_RANGES = 8 }; // kept for each wait; the last one grows when there are more
+
 // One who waits. All zero but for what the owner sets. A lasting one stays until hub_remove; another is
 // removed just before its one wake.
 struct hub_wait {
@@ -57,9 +65,9 @@ struct hub_wait {
     void (*wake)(struct hub_wait *wait, unsigned reasons);
     // The hub's:
     bool added;
-    bool ended;     // by hub_end
-    uint64_t first; // lowest zxid that matched since hub_take; 0: none
-    uint64_t last;  // highest
+    bool ended;                          // by hub_end
+    struct hub_range ranges[HUB_RANGES]; // what matched and was not taken, in order
+    size_t range_count;
     struct deadline deadline;
     struct hub_wait *next;
     struct hub_wait *previous;
@@ -94,12 +102,14 @@ bool hub_remove(struct hub *hub, struct hub_wait *wait);
 // Wakes a wait that is added with HUB_GONE; a later hub_add of it is refused. Thread: any.
 void hub_end(struct hub *hub, struct hub_wait *wait);
 
-// Whether anything that matches a lasting wait came since the last call, above *looked, up to which its
-// owner has looked. *looked rises to a zxid up to which there is nothing else.
-bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked);
+// Takes the first range of what matches a lasting wait, above *looked, up to which its owner has
+// looked. *looked rises to a zxid up to which there is nothing else. false: there is none for now, and
+// the next one wakes. Its last zxid is UINT64_MAX when all that there is must be looked at.
+bool hub_take(struct hub *hub, struct hub_wait *wait, uint64_t *looked, struct hub_range *range);
 
 struct hub_counts {
-    size_t waits;
-    size_t streams; // lasting ones of them
+    size_t polls;    // that wait once
+    size_t streams;  // of changes
+    size_t sessions; // streams of sessions
 };
 void hub_count(struct hub *hub, struct hub_counts *counts);

@@ -107,7 +107,10 @@ static void write_watchers(struct buffer *text, struct service *service)
         hub_count(service->hub, &counts);
     exposition_family(text, "curlew_watchers", "gauge", "Who waits for changes on this node.");
     exposition_number(text, "curlew_watchers", "kind=\"stream\"", counts.streams);
-    exposition_number(text, "curlew_watchers", "kind=\"long_poll\"", counts.waits - counts.streams);
+    exposition_number(text, "curlew_watchers", "kind=\"long_poll\"", counts.polls);
+    exposition_gauge(text, "curlew_session_streams",
+                     "Streams of sessions that hang on a connection to this node.",
+                     counts.sessions);
     exposition_counter(text, "curlew_watch_events_sent_total",
                        "Events of changes that were written to streams.",
                        counter_read(&service->metrics.events));

@@ -119,6 +119,8 @@ static void write_members(struct json_writer *json, const struct node_status *st
         json_number(json, member->lag_zxids);
         json_key(json, "healthy");
         json_boolean(json, member->healthy);
+        json_key(json, "disk_full");
+        json_boolean(json, member->disk_full);
         json_close(json, '}');
     }
     json_close(json, ']');

@@ -150,12 +150,14 @@ static enum stream_step fill(void *context, struct buffer *into)
 {
     struct bound *bound = context;
     unsigned reasons = atomic_exchange(&bound->reasons, 0);
+    struct hub_range range;
     uint64_t looked = 0;
 
     bound->writer.into = into;
     if ((reasons & HUB_DRAINING) != 0 || (!bound->waiting && !begin(bound)))
         return STREAM_END;
-    hub_take(bound->request->service->hub, &bound->wait, &looked);
+    while (hub_take(bound->request->service->hub, &bound->wait, &looked, &range))
+        continue;
     enum stream_step step = look(bound);
     if (step == STREAM_IDLE && (reasons & HUB_DEADLINE) != 0)
         beat(bound);

@@ -356,7 +356,6 @@ static void open_watch(struct request *request)
 
 void watch_get(struct request *request)
 {
-    request->for_event_source = true;
     if (read_admit(request))
         open_watch(request);
 }

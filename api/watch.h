@@ -40,6 +40,7 @@ struct watch {
     enum watch_phase phase;
     struct event_writer writer;
     uint64_t position;    // every change up to here was written, or need not be
+    uint64_t last;        // no change above that need be looked at for now
     uint32_t written;     // changes of the zxid behind it that were looked at
     bool behind;          // there may be more changes in the state than were looked at
     size_t root;          // snapshot: the path of the filter that is being listed

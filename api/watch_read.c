@@ -126,6 +126,8 @@ static bool visit(void *context, const struct change *change)
     struct reading *reading = context;
     struct watch *watch = reading->watch;
 
+    if (change->zxid > watch->last)
+        return false;
     if (reading->index++ < watch->written && change->zxid == watch->position + 1)
         return true;
     if (!write_change(reading, change)) {
@@ -143,15 +145,18 @@ static bool visit(void *context, const struct change *change)
     return true;
 }
 
-// Writes the changes up to the view's zxid. *full: there are more.
+// Writes the changes up to the view's zxid, or to the last that matters. *full: there are more.
 static enum error read_changes(struct watch *watch, struct view *view, bool *full)
 {
     struct reading reading = {.watch = watch, .view = view};
+    uint64_t end = view_position(view)->zxid;
+    if (end > watch->last)
+        end = watch->last;
 
     enum error error = view_changes(view, watch->position, visit, &reading);
     *full = reading.full;
-    if (error == ERROR_OK && !reading.full && view_position(view)->zxid > watch->position)
-        watch->position = view_position(view)->zxid;
+    if (error == ERROR_OK && !reading.full && end > watch->position)
+        watch->position = end;
     return error;
 }
 
@@ -168,30 +173,31 @@ static enum stream_step follow(struct watch *watch, struct view *view)
     return full ? STREAM_MORE : STREAM_IDLE;
 }
 
-// The hub is asked in any case: it wakes nobody a second time who has not asked since.
-static bool has_news(struct watch *watch)
+// Between two changes that concern a stream there can be many that do not, and many streams: none of
+// them reads what is between.
+static bool take_range(struct watch *watch)
 {
-    uint64_t looked = watch->position;
-    bool news = hub_take(watch->service->hub, &watch->wait, &looked);
+    struct hub_range range;
 
-    if (watch->behind)
-        return true; // above the position, whatever the hub has seen
-    watch->position = looked;
-    return news;
+    if (!hub_take(watch->service->hub, &watch->wait, &watch->position, &range))
+        return false;
+    watch->last = range.last;
+    return true;
 }
 
+// The view comes after the range, so it has all of it.
 enum stream_step watch_follow(struct watch *watch)
 {
-    struct live *live = watch->service->live;
+    enum stream_step step = STREAM_IDLE;
     struct live_view view;
 
-    if (!has_news(watch))
-        return STREAM_IDLE;
-    enum error error = live_acquire(live, &view);
-    if (error != ERROR_OK)
-        return watch_fail(watch, error);
-    enum stream_step step = follow(watch, view.view);
-    live_release(live, &view);
+    while (step == STREAM_IDLE && (watch->behind || take_range(watch))) {
+        enum error error = live_acquire(watch->service->live, &view);
+        if (error != ERROR_OK)
+            return watch_fail(watch, error);
+        step = follow(watch, view.view);
+        live_release(watch->service->live, &view);
+    }
     return step;
 }
 
@@ -288,6 +294,7 @@ enum stream_step watch_snapshot(struct watch *watch)
     struct live *live = watch->service->live;
     struct live_view view;
 
+    watch->last = UINT64_MAX;
     enum error error = live_acquire(live, &view);
     if (error != ERROR_OK)
         return watch_fail(watch, error);

@@ -163,6 +163,14 @@ static void count_unhappy_leadership(struct paxos *paxos)
         paxos__step_down(paxos);
 }
 
+// A claim that was heard of, and for which nobody asked a promise or stands any more, is forgotten, as a
+// restart would: a node that waited for its claimant would not follow the leader whom all others have.
+static void forget_claim(struct paxos *paxos)
+{
+    if (!leads_ballot(paxos) && ballot_less(paxos->promised, paxos->leader_ballot))
+        paxos->leader_ballot = paxos->promised;
+}
+
 static void end_round(struct paxos *paxos)
 {
     bool urgent = paxos->urgent_rounds > 0;
@@ -177,6 +185,8 @@ static void end_round(struct paxos *paxos)
     paxos->misses = content ? 0 : paxos->misses + 1;
     bool certain = urgent || paxos->leader_unhappy || !paxos->healthy;
     paxos->happy = content || (paxos->happy && !certain && paxos->misses < MISSES_MAX);
+    if (!paxos->happy)
+        forget_claim(paxos);
     count_unhappy_leadership(paxos);
     if (urgent)
         paxos->urgent_rounds--;

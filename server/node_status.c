@@ -48,6 +48,7 @@ static void fill_self(const struct node_facts *facts, const struct core_loop_sta
 {
     member->role = role_of(loop->paxos.role);
     member->zxid = facts->zxid;
+    member->disk_full = facts->disk_full;
     member->healthy = true;
 }
 
@@ -60,6 +61,7 @@ static void fill_peer(const struct node_facts *facts, const struct core_loop_pee
         return;
     member->role = role_of(peer->report.role);
     member->zxid = peer->report.zxid;
+    member->disk_full = peer->report.disk_full;
 }
 
 static void fill_lags(struct node_status *status)

@@ -20,4 +20,4 @@ include $(srcdir)/tests/bench/local.mk
 include $(srcdir)/tests/fuzz/local.mk
 include $(srcdir)/tests/sim/marks.mk
 include $(srcdir)/tests/mutants/local.mk
-EXTRA_DIST += tests/rest tests/crash tests/cluster tests/tidy.sh tests/names.sh tests/unit/cmocka_test.h
+EXTRA_DIST += tests/rest tests/crash tests/cluster tests/containers tests/tidy.sh tests/names.sh tests/unit/cmocka_test.h

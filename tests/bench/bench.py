@@ -14,6 +14,7 @@ import threading
 import time
 
 import nodes
+import watch
 from measure import ROOT, ROUNDS, SECONDS, baseline, compare, curlewd, load, request, row
 
 
@@ -188,7 +189,8 @@ def main():
     parser.add_argument("--nodes", type=int, choices=range(1, 8), default=1, metavar="1..7",
                         help="of the cluster; 1: the table of a single one")
     parser.add_argument("--znodes", type=int, default=1000000, help="of the large tree")
-    parser.add_argument("--only", choices=["small", "connections", "live", "million", *nodes.PARTS])
+    parser.add_argument("--watch", action="store_true", help="the table of watches and sessions")
+    parser.add_argument("--only", choices=["small", "connections", "live", "million", *nodes.PARTS, *watch.PARTS])
     arguments = parser.parse_args()
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
@@ -196,7 +198,9 @@ def main():
     memory = tempfile.mkdtemp(prefix="curlew-bench-", dir="/dev/shm")
     print(f"{'':46} {'curlewd':>12} {'':8} {'limit':>12} {'ratio':>6}  aim")
     try:
-        if arguments.nodes > 1:
+        if arguments.watch:
+            watch.table(directory, arguments.only)
+        elif arguments.nodes > 1:
             nodes.table(directory, arguments.nodes, arguments.only)
         else:
             table(directory, memory, arguments, most_files)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tables of the bench share: servers, loads, rows."""
+import contextlib
 import http.client
 import json
 import os
@@ -71,6 +72,17 @@ def curlewd(data, *options):
 
 def baseline(size, file, workers=2):
     return Server([BUILD / "tests/bench/baseline", "0", str(size), file, str(workers)], r"port=(\d+)").wait()
+
+
+@contextlib.contextmanager
+def setting(**variables):
+    """What load takes from the environment, for the loads inside."""
+    os.environ.update({name: str(value) for name, value in variables.items()})
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
 
 
 def load(ports, connections, method, path, body=0, seconds=SECONDS, keys=100000):

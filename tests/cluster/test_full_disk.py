@@ -72,6 +72,12 @@ def goes_on_with_all(cluster, workload):
         workload.wait_progress([node], writes=5)
 
 
+def full_disks(node):
+    """Whose disks are full, as the node knows."""
+    status = node.status() or {'members': []}
+    return {member['id'] for member in status['members'] if member['disk_full']}
+
+
 def lives(*nodes):
     for node in nodes:
         assert node.alive(), f'{node} has ended\n{tail(node.log)}'
@@ -81,6 +87,8 @@ def test_a_follower_with_a_full_disk_stops_nobody(full, disks):
     cluster, workload = full
     follower = cluster.others(cluster.leader())[0]
     disks[follower.number].fill()
+    cluster.wait(lambda: all(full_disks(node) == {follower.number} for node in cluster),
+                 'all nodes know whose disk is full')
     for node in cluster.others(follower):
         workload.wait_progress([node], writes=100, deadline_s=60)
     lives(*cluster)

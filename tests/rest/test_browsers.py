@@ -238,7 +238,7 @@ source.onerror = () => {
 def test_a_real_event_source_comes_back_to_an_overloaded_server(start, tmp_path):
     with page_server() as server:
         origin = f'http://localhost:{server.server_address[1]}'
-        daemon = start('--allowed-origin', origin, '--max-connections', '3')
+        daemon = start('--cors-origin', origin, '--max-connections', '3')
         opened = [Stream(daemon.port, '/') for _ in range(3)]
         for stream in opened:
             stream.next()

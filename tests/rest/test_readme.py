@@ -12,6 +12,7 @@ from examples import Shell, examples, execute, loopback_address, matches, sectio
 ADDRESS = '127.0.0.1'
 ONE_NODE = f'{ADDRESS}:2180'
 CLUSTER = 'A cluster'
+CONTAINERS = 'In containers'  # executed by tests/containers/test_documents.py
 BUILD = '    build_release\n    cluster_stop\n'  # of cluster_start in ./dev
 
 
@@ -30,7 +31,7 @@ def readme():
 
 def test_the_readme_tells_the_truth_about_one_node(start, shell):
     text = readme()
-    found = examples(text.replace(section(text, CLUSTER), ''))
+    found = examples(text.replace(section(text, CLUSTER), '').replace(section(text, CONTAINERS), ''))
     assert len(found) > 10
     address = f'{ADDRESS}:{start().port}'
     execute(shell, found, lambda command: command.replace(ONE_NODE, address),

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a node answers before it serves: while a cluster is founded, while a journal is replayed."""
+import http.client
 import os
 
 import pytest
 
-from client import Client, expect, wait_until
+from client import Client, Wire, expect, wait_until
 from daemon import Daemon
 from examples import loopback_address
 from exposition import families, value
@@ -52,11 +53,14 @@ def test_the_founding_is_told(spawn, tmp_path):
     assert (value(metrics, 'curlew_ready'), value(metrics, 'curlew_has_leader')) == (0, 0)
     assert [member['peer'] for member in status['members']] == peers.translate({61: 44}).split(',')[1::2]
     for method, url, body in (('PUT', '/v1/znodes/a', b'x'), ('GET', '/v1/znodes/a', None),
-                              ('GET', '/v1/znodes/a?wait=1s', None), ('GET', '/v1/watch/a', None),
+                              ('GET', '/v1/znodes/a?wait=1s', None),
                               ('POST', '/v1/multi', b'{"ops":[]}'), ('POST', '/v1/sessions', b'{}')):
         reply = expect(api.request(method, url, body), 503, 'starting')
         assert (reply.json['outcome'], reply.json['detail']) == ('not_applied', waiting)
         assert int(reply.headers['Retry-After']) >= 1
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        api.request('GET', '/v1/watch/a')  # from which an EventSource comes back
+    expect(api.request('GET', '/v1/watch/a?no=1'), 400, 'bad-query')
     node(2)
     wait_until(lambda: f'waiting for node 3 ({address}:2283), to' in why(first).json['detail'], what=f'{why(first)}')
     node(3)

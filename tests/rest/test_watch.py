@@ -9,6 +9,7 @@ import time
 import pytest
 
 from client import Client, Wire, expect
+from exposition import families, value
 from sessions import Session
 from streams import Stream, Ended, wait_until
 
@@ -463,7 +464,13 @@ def test_a_client_that_dies_frees_its_stream(start):
             stream.next()
             stream.close()
         wait_until(lambda: served(daemon, 8), 5)
+        wait_until(lambda: connections(api) == 1, 5)
     api.close()
+
+
+def connections(api):
+    """How many the daemon has not seen the end of."""
+    return value(families(api.request('GET', '/metrics').body.decode()), 'curlew_connections')
 
 
 def served(daemon, count):

@@ -127,7 +127,7 @@ def whole_story(node, since, zxid):
     """Every change of the tree between two positions, as one node tells it."""
     told = []
     with NodeStream(node, '/', recursive=True, data=True, since=since) as stream:
-        while not told or told[-1].zxid < zxid:
+        while not told or told[-1].zxid < zxid or told[-1].id is None:  # the last transaction is whole
             told.append(stream.change())
     strange = [event for event in told if event.kind not in ('created', 'changed', 'deleted')]
     assert not strange, f'{node}: {strange}'

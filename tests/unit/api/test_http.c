@@ -170,6 +170,8 @@ static void http_tells_what_it_waits_for_until_it_is_opened(void **state)
     assert_contains(fixture->reply, "HTTP/1.1 503 ");
     assert_contains(fixture->reply, "Retry-After: ");
     assert_contains(fixture->reply, "waiting for node 2");
+    ask(fixture, "GET", "/v1/watch", ""); // an EventSource gives up on any status
+    assert_string_equal(fixture->reply, "");
     pthread_mutex_lock(&fixture->backend.lock);
     status->starting = false;
     status->serving = true;

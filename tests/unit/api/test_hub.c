@@ -271,31 +271,77 @@ static void hub_lets_nobody_wait_while_draining(void **state)
     assert_false(hub_add_lasting(fixture->hub, &after.wait));
 }
 
-static void hub_tells_lasting_waits_where_to_read_from(void **state)
+// Takes a range, which must be this one.
+static void assert_range(struct fixture *fixture, struct waiter *waiter, uint64_t first,
+                         uint64_t last)
+{
+    struct hub_range range;
+    uint64_t looked = 0;
+
+    assert_true(hub_take(fixture->hub, &waiter->wait, &looked, &range));
+    assert_int_equal(range.first, first);
+    assert_int_equal(range.last, last);
+    assert_int_equal(looked, first - 1);
+}
+
+// There is none, which is known without reading.
+static void assert_no_range(struct fixture *fixture, struct waiter *waiter, uint64_t clear)
+{
+    struct hub_range range;
+    uint64_t looked = 0;
+
+    assert_false(hub_take(fixture->hub, &waiter->wait, &looked, &range));
+    assert_int_equal(looked, clear);
+}
+
+// A wait that has looked at everything.
+static void add_lasting(struct fixture *fixture, struct waiter *waiter)
+{
+    create(fixture, "/a");
+    prepare(waiter, HUB_NODE, "/a");
+    waiter->wait.lasting = true;
+    assert_true(hub_add_lasting(fixture->hub, &waiter->wait));
+    assert_range(fixture, waiter, 1, UINT64_MAX); // it has still to look at everything
+    settle(fixture);
+}
+
+static void hub_tells_lasting_waits_where_to_read(void **state)
 {
     struct fixture *fixture = *state;
     struct waiter waiter;
-    uint64_t looked = 0;
 
-    create(fixture, "/a");
-    prepare(&waiter, HUB_NODE, "/a");
-    waiter.wait.lasting = true;
-    assert_true(hub_add_lasting(fixture->hub, &waiter.wait));
-    assert_true(hub_take(fixture->hub, &waiter.wait, &looked));
-    assert_int_equal(looked, 0);
-    looked = position(fixture);
-    settle(fixture);
-    uint64_t before = position(fixture);
-    assert_false(hub_take(fixture->hub, &waiter.wait, &looked));
-    assert_int_equal(looked, before); // clear so far, without reading
-    uint64_t changed = change(fixture, OP_SET, "/a");
-    change(fixture, OP_SET, "/a");
+    add_lasting(fixture, &waiter);
+    assert_no_range(fixture, &waiter, position(fixture));
+    uint64_t first = change(fixture, OP_SET, "/a");
+    uint64_t second = change(fixture, OP_SET, "/a");
+    create(fixture, "/other");
+    uint64_t third = change(fixture, OP_SET, "/a");
     settle(fixture);
     assert_int_equal(atomic_load(&waiter.wakes), 1);
-    assert_true(hub_take(fixture->hub, &waiter.wait, &looked));
-    assert_int_equal(looked, changed - 1);
-    looked = position(fixture);
-    assert_false(hub_take(fixture->hub, &waiter.wait, &looked));
+    assert_range(fixture, &waiter, first, second);
+    assert_range(fixture, &waiter, third, third);
+    assert_no_range(fixture, &waiter, position(fixture));
+    assert_true(hub_remove(fixture->hub, &waiter.wait));
+}
+
+static void hub_joins_what_is_too_much_to_be_kept_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waiter waiter;
+    uint64_t zxids[HUB_RANGES + 3];
+    char path[] = "/a0";
+
+    add_lasting(fixture, &waiter);
+    for (size_t i = 0; i < HUB_RANGES + 3; i++) {
+        zxids[i] = change(fixture, OP_SET, "/a");
+        path[2] = (char)('a' + i);
+        create(fixture, path);
+    }
+    settle(fixture);
+    for (size_t i = 0; i < HUB_RANGES - 1; i++)
+        assert_range(fixture, &waiter, zxids[i], zxids[i]);
+    assert_range(fixture, &waiter, zxids[HUB_RANGES - 1], zxids[HUB_RANGES + 2]);
+    assert_no_range(fixture, &waiter, position(fixture));
     assert_true(hub_remove(fixture->hub, &waiter.wait));
 }
 
@@ -331,9 +377,11 @@ static void add_session(struct fixture *fixture, struct waiter *waiter, const ui
 
 static void take(struct fixture *fixture, struct waiter *waiter)
 {
+    struct hub_range range;
     uint64_t looked = 0;
 
-    hub_take(fixture->hub, &waiter->wait, &looked);
+    while (hub_take(fixture->hub, &waiter->wait, &looked, &range))
+        continue;
 }
 
 static void hub_wakes_those_whose_session_changed(void **state)
@@ -407,7 +455,8 @@ int main(int argc, char **argv)
         HUB_TEST(hub_keeps_deadlines),
         HUB_TEST(hub_ends_a_wait_once),
         HUB_TEST(hub_lets_nobody_wait_while_draining),
-        HUB_TEST(hub_tells_lasting_waits_where_to_read_from),
+        HUB_TEST(hub_tells_lasting_waits_where_to_read),
+        HUB_TEST(hub_joins_what_is_too_much_to_be_kept_apart),
         HUB_TEST(hub_finds_its_way_among_many),
         HUB_TEST(hub_wakes_those_whose_session_changed),
         HUB_TEST(hub_wakes_for_more_sessions_than_it_notes),

@@ -359,6 +359,40 @@ static void unhealthy_leader_gives_way(void **state)
     free_cluster(cluster);
 }
 
+// It says that it leads a ballot, in a reply to whatever round the node is in, and is never heard of again.
+static void claim_to_lead(struct cluster *cluster, uint16_t node, struct ballot claim)
+{
+    for (uint64_t round = 1; round < 100; round++) {
+        struct paxos_message message = {.type = MESSAGE_HEARTBEAT_REPLY,
+                                        .epoch = 1,
+                                        .from = claim.node,
+                                        .to = node,
+                                        .ballot = claim,
+                                        .leader = claim,
+                                        .happy = true,
+                                        .round = round};
+        cluster_step(cluster, node,
+                     (struct paxos_input){.type = PAXOS_MESSAGE, .message = &message});
+    }
+}
+
+static void claim_that_came_to_nothing_is_forgotten(void **state)
+{
+    struct cluster *cluster = new_cluster(3);
+    uint16_t leader = cluster_elect(cluster);
+    uint16_t node = (uint16_t)(leader % 3 + 1), other = (uint16_t)(node % 3 + 1);
+    struct paxos_status status;
+
+    (void)state;
+    cluster_run_ms(cluster, 500);
+    claim_to_lead(cluster, node, (struct ballot){.round = 50, .node = other});
+    cluster_run_ms(cluster, 1500);
+    paxos_status(cluster->nodes[node - 1].paxos, &status);
+    assert_int_equal(status.leader, leader);
+    assert_int_equal(cluster_leader(cluster), leader);
+    free_cluster(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +413,7 @@ int main(void)
         cmocka_unit_test(read_of_a_leader_without_a_quorum_is_not_answered),
         cmocka_unit_test(leadership_is_handed_over_on_demand),
         cmocka_unit_test(unhealthy_leader_gives_way),
+        cmocka_unit_test(claim_that_came_to_nothing_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

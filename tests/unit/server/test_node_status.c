@@ -55,6 +55,20 @@ static void a_follower_that_is_level_is_ready(void **state)
     assert_true(fixture.status.members[2].healthy);
 }
 
+static void a_full_disk_is_told_of(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    init(&fixture);
+    fixture.facts.disk_full = true;
+    fixture.loop.peers[1].report.disk_full = true;
+    assert_string_equal(reason(&fixture), "");
+    assert_false(fixture.status.members[0].disk_full);
+    assert_true(fixture.status.members[1].disk_full);
+    assert_true(fixture.status.members[2].disk_full);
+}
+
 static void who_is_many_slots_behind_is_not_ready(void **state)
 {
     struct fixture fixture;
@@ -124,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_follower_that_is_level_is_ready),
+        cmocka_unit_test(a_full_disk_is_told_of),
         cmocka_unit_test(who_is_many_slots_behind_is_not_ready),
         cmocka_unit_test(who_is_a_little_behind_for_long_is_not_ready),
         cmocka_unit_test(who_has_not_caught_up_since_its_start_is_not_ready),
