@@ -7,11 +7,14 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 from measure import BUILD, ROOT, ROUNDS, SECONDS, START_S, Server, baseline, compare, curlewd, load, request, row
 
-PARTS = ["writes", "reads", "failover"]
+PARTS = ["writes", "reads", "catch_up", "failover"]
+MISSED_S = 8  # of writes that the node which catches up was away for
+CATCH_UP_S = 120
 FAILOVER_RUNS = 10
 FAILOVER_S = 600
 
@@ -136,6 +139,40 @@ def reads(cluster, directory):
         alone.stop()
 
 
+def is_ready(server):
+    try:
+        return request(server.port, "GET", "/readyz")[0] == 200
+    except (AttributeError, OSError):  # it has printed no port yet, or does not listen
+        return False
+
+
+def catch_up(cluster):
+    """What the clients of the others notice while a node that was away catches up. It shares the processors
+    with them here, as it would not on machines of their own."""
+    away = cluster.follower()
+    away.process.kill()
+    away.process.wait()
+    ports = [node.port for node in cluster.nodes if node is not away]
+    load(ports, 64, "PUT", "/v1/znodes/w/k%u?parents", 4000, seconds=MISSED_S, keys=20000)
+
+    def writes():
+        return load(ports, 64, "PUT", "/v1/znodes/w/k%u?parents", 100, seconds=1, keys=10000)
+
+    before = [writes() for _ in range(5)]
+    back = Server(away.process.args, away.pattern)
+    cluster.nodes[cluster.nodes.index(away)] = back
+    began = time.monotonic()
+    threading.Thread(target=back.wait, daemon=True).start()
+    during = [writes()]
+    while not is_ready(back) and time.monotonic() - began < CATCH_UP_S:
+        during.append(writes())
+    for what, key, unit, aim in (("write while a node catches up: rate", "rate", "req/s", ">= 0.90"),
+                                 ("  p99", "p99_us", "us", "")):
+        with_it, without = (statistics.median(one[key] for one in column) for column in (during, before))
+        row(what, with_it, unit, without, with_it / without, aim)
+    row("  it took, after writes of 8 s were missed", time.monotonic() - began, "s")
+
+
 def failover():
     """The table of failover.py, which makes a cluster of its own in network namespaces."""
     script = ROOT / "tests/bench/failover.py"
@@ -158,6 +195,8 @@ def table(directory, count, only):
             row("  RSS of a node after that, the largest", max(node.resident_mib() for node in cluster.nodes), "MiB")
         if only in (None, "reads"):
             reads(cluster, directory)
+        if only in (None, "catch_up"):
+            catch_up(cluster)
     finally:
         cluster.stop()
     if only in (None, "failover"):
