@@ -36,13 +36,13 @@ static bool promises_time(const struct operation *operation)
                      operation->changed;
 }
 
-// Where nothing fails, a request that has the session's credential keeps it alive, too, once it has had the
-// time to become known.
+// Where nothing fails, a request that has the session's credential keeps it alive, too, once it was answered
+// and has had the time to become known. A node that is slow may have to learn of the session first.
 static bool keeps_alive(const struct world *world, const struct operation *operation,
                         uint64_t at_ns)
 {
-    return world->mode == MODE_QUIET && operation->invoked_ns > SETTLED_NS &&
-           operation->invoked_ns + KNOWN_NS < at_ns;
+    return world->mode == MODE_QUIET && operation->status == OPERATION_OK && !operation->gone &&
+           operation->invoked_ns > SETTLED_NS && operation->completed_ns + KNOWN_NS < at_ns;
 }
 
 void oracle_expired(struct world *world, uint64_t session, uint32_t timeout_ms, paxos_slot slot)
