@@ -8,6 +8,7 @@ chooses one when the program starts, so one binary holds them all. Nothing of th
   mutants.py run SIM [SEED]       runs the simulator on each mutant until it is caught; a mutant that
                                   outlives its budget of seeds, counted from SEED, is a failure
 """
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -291,20 +292,27 @@ def hunt(simulator, number, budget, first_seed):
             (cause.group(1) or cause.group(2)) if cause else f'exit status {result.returncode}')
 
 
+def chase(simulator, number, first_seed):
+    """Runs one mutant. Returns its name, and the seed count and cause of its death, if it died."""
+    name = MUTANTS[number - 1][0]
+    begun = time.monotonic()
+    budget = BUDGETS.get(name, USUAL)
+    seeds, cause = hunt(simulator, number, budget, first_seed)
+    print(f'{number:3} {name:50} {seeds:4} of {budget[0]:4} seeds {time.monotonic() - begun:6.1f} s  '
+          f'{cause or "SURVIVED"}', flush=True)
+    return name, cause
+
+
 def run(simulator, first_seed):
-    alive = []
     started = time.monotonic()
-    for number, (name, *_) in enumerate(MUTANTS, 1):
-        begun = time.monotonic()
-        budget = BUDGETS.get(name, USUAL)
-        seeds, cause = hunt(simulator, number, budget, first_seed)
-        if cause is None:
-            alive.append(name)
-        print(f'{number:3} {name:50} {seeds:4} of {budget[0]:4} seeds {time.monotonic() - begun:6.1f} s  '
-              f'{cause or "SURVIVED"}', flush=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda number: chase(simulator, number, first_seed),
+                                range(1, len(MUTANTS) + 1)))
+    alive = [name for name, cause in results if cause is None]
     print(f'{time.monotonic() - started:.0f} s; survivors: {" ".join(alive) or "none"}')
     print(f'{len(MUTANTS) - len(alive)} passed, {len(alive)} failed')
     return 1 if alive else 0
+
 
 
 def main():
