@@ -199,6 +199,8 @@ void paxos__on_entries(struct paxos *paxos, const struct paxos_message *message)
 void paxos__on_transfer(struct paxos *paxos, const struct paxos_message *message);
 void paxos__start_ballot(struct paxos *paxos);
 void paxos__proposer_tick(struct paxos *paxos);
+// The connection to a node is gone.
+void paxos__proposer_peer_down(struct paxos *paxos, uint16_t node);
 
 void paxos__propose(struct paxos *paxos, struct blob *value);
 void paxos__append_own(struct paxos *paxos, enum entry_type type, struct blob *value);

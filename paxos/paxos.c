@@ -274,6 +274,7 @@ static void dispatch(struct paxos *paxos, const struct paxos_input *input)
         break;
     case PAXOS_PEER_DOWN:
         paxos__on_peer_down(paxos, input->node);
+        paxos__proposer_peer_down(paxos, input->node);
         break;
     case PAXOS_TRANSFER:
         paxos__transfer(paxos);

@@ -324,17 +324,30 @@ void paxos__on_nack(struct paxos *paxos, const struct paxos_message *message)
     paxos__sync_peer(paxos, peer);
 }
 
+// Who does not give what it promised may be dead: another quorum will do.
+static void give_up_fetching(struct paxos *paxos)
+{
+    paxos__peer(paxos, paxos->fetching_from)->promised = false;
+    paxos->fetching_from = 0;
+}
+
+void paxos__proposer_peer_down(struct paxos *paxos, uint16_t node)
+{
+    if (paxos->role != PAXOS_CANDIDATE || node != paxos->fetching_from)
+        return;
+    give_up_fetching(paxos);
+    ask_for_promises(paxos);
+    try_to_lead(paxos);
+}
+
 void paxos__proposer_tick(struct paxos *paxos)
 {
     if (paxos->role != PAXOS_CANDIDATE || !ballot_equal(paxos->durable_promise, paxos->own) ||
         paxos->now_us < paxos->sent_us + paxos->config.heartbeat_us / 2)
         return;
     if (paxos->fetching_from != 0 &&
-        paxos->now_us > paxos->fetching_since_us + FETCH_HEARTBEATS * paxos->config.heartbeat_us) {
-        // Who does not give what it promised may be dead: another quorum will do.
-        paxos__peer(paxos, paxos->fetching_from)->promised = false;
-        paxos->fetching_from = 0;
-    }
+        paxos->now_us > paxos->fetching_since_us + FETCH_HEARTBEATS * paxos->config.heartbeat_us)
+        give_up_fetching(paxos);
     ask_for_promises(paxos);
     if (paxos->fetching_from != 0)
         fetch(paxos);

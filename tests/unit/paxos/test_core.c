@@ -467,6 +467,54 @@ static void candidate_stops_when_something_decided_is_missing(void **state)
     assert_int_equal(fixture->output->fault, PAXOS_DECIDED_MISSING);
 }
 
+static bool sends(const struct fixture *fixture, enum paxos_message_type type, uint16_t to)
+{
+    for (size_t i = 0; i < fixture->output->message_count; i++) {
+        if (fixture->output->messages[i].type == type && fixture->output->messages[i].to == to)
+            return true;
+    }
+    return false;
+}
+
+// A leader that is about to end hands over, promises, and is gone before it gives what it promised.
+static void candidate_goes_on_without_a_winner_that_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_config config = {.node = 1,
+                                  .epoch = 1,
+                                  .voters = {1, 2, 3},
+                                  .voter_count = 3,
+                                  .heartbeat_us = 100000,
+                                  .retransmit_us = 100000};
+    struct paxos_message message = {
+        .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {5, 2}};
+    struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
+
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos_new(&config);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    step(fixture, input);
+    persisted(fixture, 1);
+    message = (struct paxos_message){.type = MESSAGE_PROMISE,
+                                     .epoch = 1,
+                                     .from = 2,
+                                     .to = 1,
+                                     .ballot = {1, 1},
+                                     .log_ballot = {5, 2},
+                                     .last = 3};
+    step(fixture, input);
+    assert_true(sends(fixture, MESSAGE_FETCH, 2));
+    message = (struct paxos_message){
+        .type = MESSAGE_PROMISE, .epoch = 1, .from = 3, .to = 1, .ballot = {1, 1}};
+    step(fixture, input);
+    assert_int_equal(fixture->output->message_count, 0);
+    step(fixture, (struct paxos_input){.type = PAXOS_PEER_DOWN, .node = 3});
+    assert_int_equal(fixture->output->record_count, 0);
+    step(fixture, (struct paxos_input){.type = PAXOS_PEER_DOWN, .node = 2});
+    assert_int_equal(fixture->output->records[0].type, RECORD_SYNC);
+    assert_true(sends(fixture, MESSAGE_PREPARE, 2));
+}
+
 // Its own log of the old ballot may have something else where it has learned what is decided now: a
 // follower of the old ballot must not take that for its own.
 static void deposed_leader_that_learned_more_does_not_say_that_it_leads(void **state)
@@ -594,6 +642,7 @@ int main(void)
         TEST(deposed_leader_that_learned_more_does_not_say_that_it_leads),
         TEST(refusal_older_than_the_vote_does_not_take_the_follower_back),
         TEST(candidate_stops_when_something_decided_is_missing),
+        TEST(candidate_goes_on_without_a_winner_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
