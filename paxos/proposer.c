@@ -284,7 +284,8 @@ void paxos__on_entries(struct paxos *paxos, const struct paxos_message *message)
     }
     if (paxos->fetching_to > paxos->log.applied + PAXOS_WINDOW || !paxos__may_persist(paxos))
         return; // asked for again when there is room
-    adopt(paxos, winner->log_ballot, keep, message->entries + same, message->entry_count - same);
+    uint32_t missing = message->entry_count - same;
+    adopt(paxos, winner->log_ballot, keep, missing > 0 ? &message->entries[same] : NULL, missing);
 }
 
 // ---- Being overtaken, giving way -------------------------------------------------------------------

@@ -515,6 +515,36 @@ static void candidate_goes_on_without_a_winner_that_is_gone(void **state)
     assert_true(sends(fixture, MESSAGE_PREPARE, 2));
 }
 
+// A winner whose log has the higher ballot, but no entry that is not known.
+static void candidate_adopts_a_log_without_entries(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_config config = {
+        .node = 1, .epoch = 1, .voters = {1, 2, 3}, .voter_count = 3, .heartbeat_us = 100000};
+    struct paxos_message message = {
+        .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {5, 2}};
+    struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
+
+    paxos_free(fixture->paxos);
+    fixture->paxos = paxos_new(&config);
+    step(fixture, (struct paxos_input){.type = PAXOS_START});
+    step(fixture, input);
+    persisted(fixture, 1);
+    message = (struct paxos_message){.type = MESSAGE_PROMISE,
+                                     .epoch = 1,
+                                     .from = 2,
+                                     .to = 1,
+                                     .ballot = {1, 1},
+                                     .log_ballot = {5, 2}};
+    step(fixture, input);
+    assert_true(sends(fixture, MESSAGE_FETCH, 2));
+    message = (struct paxos_message){
+        .type = MESSAGE_ENTRIES, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}};
+    step(fixture, input);
+    assert_int_equal(fixture->output->records[0].type, RECORD_SYNC);
+    assert_int_equal(fixture->output->records[0].count, 0);
+}
+
 // Its own log of the old ballot may have something else where it has learned what is decided now: a
 // follower of the old ballot must not take that for its own.
 static void deposed_leader_that_learned_more_does_not_say_that_it_leads(void **state)
@@ -643,6 +673,7 @@ int main(void)
         TEST(refusal_older_than_the_vote_does_not_take_the_follower_back),
         TEST(candidate_stops_when_something_decided_is_missing),
         TEST(candidate_goes_on_without_a_winner_that_is_gone),
+        TEST(candidate_adopts_a_log_without_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
