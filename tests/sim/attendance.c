@@ -274,9 +274,10 @@ void attendance_turn(struct node *node)
     session_keeper_turn(node->attendance->keeper, node_time(node).monotonic_ns);
 }
 
-// What came in by now is taken before the clock runs.
+// What came in by now is taken before the clock runs. The keeper notices here that it leads.
 void attendance_tick(struct node *node)
 {
+    follow(node);
     session_keeper_tick(node->attendance->keeper, node_time(node).monotonic_ns);
     world_schedule(node->world, 0,
                    (struct event){.kind = EVENT_AFTER_TICK, .node = node->index, .run = node->run});

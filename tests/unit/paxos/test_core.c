@@ -446,21 +446,33 @@ static void what_is_learned_is_executed_after_its_ballot_was_promised(void **sta
     blob_unref(value);
 }
 
-// A disk that forgot: no promise of a quorum names a slot that one of them knows decided.
-static void candidate_stops_when_something_decided_is_missing(void **state)
+// One of three voters, who asks for promises because the leader of ballot 5.2 has asked it to take over.
+static void campaign(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
-    struct paxos_config config = {
-        .node = 1, .epoch = 1, .voters = {1, 2, 3}, .voter_count = 3, .heartbeat_us = 100000};
+    struct paxos_config config = {.node = 1,
+                                  .epoch = 1,
+                                  .voters = {1, 2, 3},
+                                  .voter_count = 3,
+                                  .heartbeat_us = 100000,
+                                  .retransmit_us = 100000};
     struct paxos_message message = {
         .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {5, 2}};
-    struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
 
     paxos_free(fixture->paxos);
     fixture->paxos = paxos_new(&config);
     step(fixture, (struct paxos_input){.type = PAXOS_START});
-    step(fixture, input);
+    step(fixture, (struct paxos_input){.type = PAXOS_MESSAGE, .message = &message});
     persisted(fixture, 1);
+}
+
+// A disk that forgot: no promise of a quorum names a slot that one of them knows decided.
+static void candidate_stops_when_something_decided_is_missing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_message message;
+    struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
+
+    campaign(fixture);
     message = (struct paxos_message){
         .type = MESSAGE_PROMISE, .epoch = 1, .from = 2, .to = 1, .ballot = {1, 1}, .decided = 3};
     step(fixture, input);
@@ -480,21 +492,10 @@ static bool sends(const struct fixture *fixture, enum paxos_message_type type, u
 static void candidate_goes_on_without_a_winner_that_is_gone(void **state)
 {
     struct fixture *fixture = *state;
-    struct paxos_config config = {.node = 1,
-                                  .epoch = 1,
-                                  .voters = {1, 2, 3},
-                                  .voter_count = 3,
-                                  .heartbeat_us = 100000,
-                                  .retransmit_us = 100000};
-    struct paxos_message message = {
-        .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {5, 2}};
+    struct paxos_message message;
     struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
 
-    paxos_free(fixture->paxos);
-    fixture->paxos = paxos_new(&config);
-    step(fixture, (struct paxos_input){.type = PAXOS_START});
-    step(fixture, input);
-    persisted(fixture, 1);
+    campaign(fixture);
     message = (struct paxos_message){.type = MESSAGE_PROMISE,
                                      .epoch = 1,
                                      .from = 2,
@@ -519,17 +520,10 @@ static void candidate_goes_on_without_a_winner_that_is_gone(void **state)
 static void candidate_adopts_a_log_without_entries(void **state)
 {
     struct fixture *fixture = *state;
-    struct paxos_config config = {
-        .node = 1, .epoch = 1, .voters = {1, 2, 3}, .voter_count = 3, .heartbeat_us = 100000};
-    struct paxos_message message = {
-        .type = MESSAGE_TRANSFER, .epoch = 1, .from = 2, .to = 1, .ballot = {5, 2}};
+    struct paxos_message message;
     struct paxos_input input = {.type = PAXOS_MESSAGE, .message = &message};
 
-    paxos_free(fixture->paxos);
-    fixture->paxos = paxos_new(&config);
-    step(fixture, (struct paxos_input){.type = PAXOS_START});
-    step(fixture, input);
-    persisted(fixture, 1);
+    campaign(fixture);
     message = (struct paxos_message){.type = MESSAGE_PROMISE,
                                      .epoch = 1,
                                      .from = 2,
